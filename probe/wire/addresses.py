@@ -1,0 +1,63 @@
+"""What may be said of an address without asking the network: its kind, and how to take it out of a text."""
+
+import ipaddress
+import re
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, the well-known prefix
+_BENCHMARK = ipaddress.ip_network("198.18.0.0/15")  # RFC 2544
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that the text is (an IPv6 zone is dropped), or None where it is a name or nothing."""
+    try:
+        return ipaddress.ip_address(text.partition("%")[0].strip("[]"))
+    except ValueError:
+        return None
+
+
+def is_address(text: str) -> bool:
+    return parse_address(text) is not None
+
+
+def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address inside a mapped, 6to4 or NAT64 address (RFC 4291, 3056, 6052)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def is_public(text: str) -> bool:
+    """Whether a host on the public internet can have this address (RFC 6890); what is not an address is not public.
+
+    A probe never connects to an address that is not public, whatever a resolver answers.
+    """
+    address = parse_address(text)
+    if address is None:
+        return False
+    inner = embedded_ipv4(address)
+    if inner is not None:
+        return is_public(str(inner))
+    return address.is_global and not address.is_multicast and address not in _BENCHMARK
+
+
+def is_bogon(text: str) -> bool:
+    """An address, but not a public one: no honest answer for a public name."""
+    return is_address(text) and not is_public(text)
+
+
+_ADDRESS_IN_TEXT = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.])|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?:%\w+)?"
+)
+
+
+def scrub(text: str) -> str:
+    """The text with every IP address replaced by `[scrubbed]`, as OONI does in unknown failures."""
+
+    def replace(match: re.Match[str]) -> str:
+        return "[scrubbed]" if is_address(match.group()) else match.group()
+
+    return _ADDRESS_IN_TEXT.sub(replace, text)
