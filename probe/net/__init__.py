@@ -1,1 +1,1 @@
-"""One network step a file: opens a socket, times what happens, maps errors to the failure vocabulary, returns a record."""
+"""One network step a file: opens a socket, times what happens, returns a record in the failure vocabulary."""

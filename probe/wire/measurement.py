@@ -35,6 +35,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     anchors: tuple[AnchorSeen, ...] = ()
     rewrite: tuple[str, ...] = ()  # what the resolver answers for a name that does not exist
+    resolver_ok: bool | None = None  # the system's resolver answers neutral names
     private_neutral: bool = False  # neutral names resolve to private addresses: split horizon
     nat64: str | None = None  # DNS64's prefix
     ipv6: bool | None = None  # IPv6 works

@@ -1,0 +1,33 @@
+"""What is known of networks and countries: which ASNs are one organisation, their names, the time zones."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from probe.catalogue.forms import OperatorForm, TablesForm
+from probe.catalogue.model import Tables
+from probe.catalogue.reading import convert, decode_text, parse_yaml, read_bytes
+
+
+def load_tables(path: Path) -> Tables:
+    """Operators that share an ASN are merged into one; of two names for an ASN the first holds. Raises CatalogueError."""
+    name = path.name
+    form = convert(parse_yaml(decode_text(read_bytes(path, name), name), name), TablesForm, name)
+    operators = [convert(item, OperatorForm, name, f"operators[{i}]") for i, item in enumerate(form.operators)]
+    networks: dict[int, str] = {}
+    for operator in operators:
+        networks = {**operator.asns, **networks}
+    return Tables(
+        siblings=_siblings(frozenset(operator.asns) for operator in operators),
+        zones=form.zones.countries,
+        networks=networks,
+    )
+
+
+def _siblings(sets: Iterable[frozenset[int]]) -> tuple[frozenset[int], ...]:
+    """Sets that overlap become one; an ASN alone has no siblings."""
+    merged: list[frozenset[int]] = []
+    for asns in sets:
+        apart = [other for other in merged if not asns & other]
+        joined = asns.union(*(other for other in merged if asns & other))
+        merged = [*apart, joined]
+    return tuple(asns for asns in merged if len(asns) > 1)

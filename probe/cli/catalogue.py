@@ -1,0 +1,304 @@
+"""`probe catalogue`: what is tested, whether its files are right, and the markers of block pages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from probe.catalogue.model import Catalogue, Endpoint, Fingerprint
+
+_PATH = click.Path(path_type=Path)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="json: one object a line."
+)
+_LARGEST = 32 << 20  # bytes of a list of fingerprints
+_TIMEOUT = 30.0  # seconds without a byte
+
+
+class _Wrong(click.ClickException):
+    """Wrong usage or configuration: one line that says what to do, and exit status 2."""
+
+    exit_code = 2
+
+
+@click.group()
+def catalogue() -> None:
+    """The catalogue of platforms: what is tested, and what is known of block pages.
+
+    \b
+    Example:
+      probe catalogue list --platform telegram
+    """
+
+
+@catalogue.command("list")
+@click.option("--catalogue", "path", type=_PATH, help="Folder or platform file; the shipped catalogue by default.")
+@click.option("--platform", "wanted", multiple=True, help="Only this platform; may be given several times.")
+@_FORMAT
+def list_endpoints(path: Path | None, wanted: tuple[str, ...], form: str) -> None:
+    """List every endpoint with its service and where it is known from.
+
+    \b
+    Examples:
+      probe catalogue list --platform x --platform telegram
+      probe catalogue list --format json | jq -r .endpoint
+    """
+    loaded = _load(path)
+    known = {platform.id for platform in loaded.platforms}
+    if unknown := sorted(set(wanted) - known):
+        raise _Wrong(f"no platform {unknown[0]!r} in the catalogue: it has {', '.join(sorted(known))}")
+    endpoints = [e for e in loaded.endpoints() if not wanted or e.platform in wanted]
+    if form == "json":
+        _print_json(_endpoint_fields(endpoint) for endpoint in endpoints)
+    else:
+        rows = [(e.platform, e.service, e.url, e.group or "", e.confidence, e.source) for e in endpoints]
+        _print_table(("platform", "service", "endpoint", "group", "conf", "source"), rows)
+
+
+@catalogue.command()
+@click.argument("path", type=_PATH, required=False)
+def check(path: Path | None) -> None:
+    """Check a catalogue's files and say everything that is wrong. Exit status 2 where something is.
+
+    PATH is a catalogue's folder or one platform's file; the shipped catalogue by default.
+
+    \b
+    Examples:
+      probe catalogue check
+      probe catalogue check my-platform.yaml
+    """
+    from probe.catalogue.fingerprints import load_fingerprints
+    from probe.catalogue.loader import FINGERPRINTS, TABLES, CatalogueFaults, load_catalogue
+    from probe.catalogue.model import CatalogueError
+    from probe.catalogue.tables import load_tables
+
+    folder = path or _default_path()
+    faults: list[str] = []
+    counts: list[str] = []
+    try:
+        counts += _counts(load_catalogue(folder))
+    except CatalogueFaults as error:
+        faults += error.faults
+    except CatalogueError as error:
+        faults.append(str(error))
+    try:
+        if (folder / FINGERPRINTS).exists():
+            counts.append(f"{len(load_fingerprints(folder / FINGERPRINTS))} fingerprints")
+    except CatalogueError as error:
+        faults.append(str(error))
+    try:
+        if (folder / TABLES).exists():
+            counts.append(f"{len(load_tables(folder / TABLES).networks)} networks")
+    except CatalogueError as error:
+        faults.append(str(error))
+    if faults:
+        _fail(faults)
+    click.echo(f"{folder}: fine: {', '.join(counts)}")
+
+
+@catalogue.group()
+def fingerprints() -> None:
+    """Markers of block pages and forged answers.
+
+    \b
+    Example:
+      probe catalogue fingerprints list --country TR
+    """
+
+
+@fingerprints.command("list")
+@click.option("--file", "file", type=_PATH, help="File of fingerprints; the shipped one by default.")
+@click.option("--country", help="Only those of this country (two letters), and those of none.")
+@_FORMAT
+def list_fingerprints(file: Path | None, country: str | None, form: str) -> None:
+    """List the markers, what each is a mark of, and how sure it is.
+
+    \b
+    Examples:
+      probe catalogue fingerprints list --country TR
+      probe catalogue fingerprints list --file ooni.json --format json
+    """
+    import msgspec
+
+    found = _load_fingerprints(file)
+    code = country.upper() if country else None
+    shown = [f for f in found if code is None or not f.countries or code in f.countries]
+    if form == "json":
+        _print_json({"kind": "fingerprint", **msgspec.to_builtins(fingerprint)} for fingerprint in shown)
+    else:
+        header = ("name", "scope", "confidence", "countries", "location", "type", "pattern")
+        _print_table(
+            header,
+            [
+                (f.name, f.scope, str(f.confidence), ",".join(f.countries), f.location, f.pattern_type, f.pattern)
+                for f in shown
+            ],
+        )
+
+
+@fingerprints.command("import")
+@click.argument("sources", metavar="FILE_OR_URL...", nargs=-1, required=True)
+@click.option("--output", type=_PATH, required=True, help="File to write, in our own form; - for standard output.")
+@click.option("--ca-file", type=_PATH, envvar="PROBE_CA_FILE", help="Certificate authorities instead of the public ones.")
+def import_fingerprints(sources: tuple[str, ...], output: Path, ca_file: Path | None) -> None:
+    """Read OONI's lists of fingerprints (CSV, from files or https URLs) into one file of our own form.
+
+    A marker that the shipped list holds too keeps the more cautious of both scopes.
+
+    \b
+    Example:
+      probe catalogue fingerprints import fingerprints_dns.csv fingerprints_http.csv --output fingerprints.json
+    """
+    from probe.catalogue.fingerprints import encode_fingerprints, merge_fingerprints
+    from probe.catalogue.model import CatalogueError
+    from probe.catalogue.ooni_csv import read_ooni_csv
+    from probe.catalogue.reading import decode_text
+
+    try:
+        read = [f for source in sources for f in read_ooni_csv(decode_text(_fetch(source, ca_file), source), source)]
+    except CatalogueError as error:
+        raise _Wrong(str(error)) from None
+    imported = merge_fingerprints(read)
+    kept = {(f.location, f.pattern_type, f.pattern) for f in imported}
+    shipped = [f for f in _load_fingerprints(None) if (f.location, f.pattern_type, f.pattern) in kept]
+    _write(output, encode_fingerprints(merge_fingerprints((*imported, *shipped))))
+    click.echo(f"{output}: {len(imported)} fingerprints", err=True)
+
+
+def _load(path: Path | None) -> Catalogue:
+    from probe.catalogue.loader import load_catalogue
+    from probe.catalogue.model import CatalogueError
+
+    try:
+        return load_catalogue(path or _default_path())
+    except CatalogueError as error:
+        raise _Wrong(str(error)) from None
+
+
+def _load_fingerprints(file: Path | None) -> tuple[Fingerprint, ...]:
+    from probe.catalogue.fingerprints import load_fingerprints
+    from probe.catalogue.loader import FINGERPRINTS
+    from probe.catalogue.model import CatalogueError
+
+    try:
+        return load_fingerprints(file or _default_path() / FINGERPRINTS)
+    except CatalogueError as error:
+        raise _Wrong(str(error)) from None
+
+
+def _default_path() -> Path:
+    from probe.catalogue.loader import default_catalogue_path
+    from probe.catalogue.model import CatalogueError
+
+    try:
+        return default_catalogue_path()
+    except CatalogueError as error:
+        raise _Wrong(str(error)) from None
+
+
+def _counts(loaded: Catalogue) -> list[str]:
+    infrastructure = loaded.infrastructure
+    services = sum(len(platform.services) for platform in loaded.platforms)
+    return [
+        f"version {loaded.version}",
+        f"{len(loaded.platforms)} platforms",
+        f"{services} services",
+        f"{len(loaded.endpoints())} endpoints",
+        f"{len(infrastructure.anchors)} anchors",
+        f"{len(infrastructure.resolvers)} trusted resolvers",
+    ]
+
+
+def _endpoint_fields(endpoint: Endpoint) -> dict[str, object]:
+    import msgspec
+
+    fields = msgspec.to_builtins(endpoint)
+    target = fields.pop("target")
+    head = {"kind": "endpoint", "platform": endpoint.platform, "service": endpoint.service, "endpoint": endpoint.url}
+    return {**head, **fields, "scheme": target["scheme"], "host": target["host"], "port": target["port"]}
+
+
+def _fail(faults: Sequence[str]) -> NoReturn:
+    for fault in faults:
+        click.echo(f"Error: {fault}", err=True)
+    if len(faults) > 1:
+        click.echo(f"{len(faults)} faults", err=True)
+    sys.exit(2)
+
+
+def _fetch(source: str, ca_file: Path | None) -> bytes:
+    if source.startswith("https://"):
+        return _download(source, ca_file)
+    if "://" in source:
+        raise _Wrong(f"{source}: only https:// is fetched: over anything else the list could be altered on its way")
+    from probe.catalogue.reading import read_bytes
+
+    return read_bytes(Path(source), source)
+
+
+def _download(url: str, ca_file: Path | None) -> bytes:
+    import ssl
+
+    import certifi
+    import httpx
+
+    received = bytearray()
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
+        with (
+            httpx.Client(verify=context, timeout=_TIMEOUT, follow_redirects=True) as client,
+            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            if any(hop.url.scheme != "https" for hop in (*response.history, response)):
+                raise _Wrong(f"{url}: leads to an address without https://, where the list could be altered")
+            response.raise_for_status()
+            for chunk in response.iter_bytes():
+                received += chunk
+                if len(received) > _LARGEST:
+                    raise _Wrong(f"{url}: larger than {_LARGEST >> 20} MiB, which no list of fingerprints is")
+    except httpx.HTTPStatusError as error:
+        raise _Wrong(f"{url}: the server answered {error.response.status_code}: check the URL") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _Wrong(f"{url}: cannot be fetched: {error or type(error).__name__}") from None
+    except OSError as error:
+        raise _Wrong(f"{ca_file}: no certificate authorities: {error.strerror or error}") from None
+    return bytes(received)
+
+
+def _write(output: Path, content: bytes) -> None:
+    if str(output) == "-":
+        click.get_binary_stream("stdout").write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise _Wrong(f"{output}: cannot be written: {error.strerror or error}") from None
+
+
+def _print_json(objects: Iterable[dict[str, object]]) -> None:
+    import msgspec
+
+    for item in objects:
+        click.echo(msgspec.json.encode(item))
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table where a person looks; tab-separated lines where a program does."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    Console().print(table)

@@ -1,0 +1,143 @@
+"""The terminal: a table that fills while the round runs, then a sentence for each thing stopped, and the sum."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from probe.cli.results import Results
+from probe.verdict.sentences import sentence, state
+from probe.wire.verdicts import Tally, Verdict
+from probe.wire.vocabulary import Outcome
+
+COLOUR = {
+    Outcome.OK: "green",
+    Outcome.BLOCKED: "bold red",
+    Outcome.PARTIAL: "red",
+    Outcome.DEGRADED: "yellow",
+    Outcome.DOWN: "magenta",
+    Outcome.INCONCLUSIVE: "cyan",
+    Outcome.VOID: "dim",
+}
+_MARK = {
+    Outcome.OK: "✓",
+    Outcome.BLOCKED: "✗",
+    Outcome.PARTIAL: "◐",
+    Outcome.DEGRADED: "◔",
+    Outcome.DOWN: "↓",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.VOID: "–",
+}
+_STOPPED = frozenset({Outcome.BLOCKED, Outcome.PARTIAL, Outcome.DEGRADED})
+
+
+class Display:
+    """What is seen while a round runs. On anything but a terminal, nothing."""
+
+    def __init__(self, console: Console, results: Results, total: int) -> None:
+        self._console, self._results = console, results
+        columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("measuring", total=total)
+        self._live = Live(console=console, get_renderable=self._now, refresh_per_second=6, transient=True)
+
+    def start(self) -> None:
+        if self._console.is_terminal:
+            self._live.start()
+
+    def stop(self) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def advance(self) -> None:
+        self._progress.advance(self._task)
+
+    def _now(self) -> RenderableType:
+        """The platforms that are of interest so far, as many as the window holds, above the progress."""
+        room = max(3, self._console.height - 6)
+        tallies = sorted(self._results.platforms(), key=lambda tally: tally.outcome is Outcome.OK)
+        return Group(platform_table(tallies[:room], self._results), self._progress)
+
+
+def platform_table(tallies: list[Tally], results: Results) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "platform", "state", "how", "services"):
+        table.add_column(heading, no_wrap=heading != "services")
+    services = list(results.services())
+    for tally in tallies:
+        own = [service for service in services if service.platform == tally.platform]
+        table.add_row(
+            Text(_MARK[tally.outcome], COLOUR[tally.outcome]),
+            results.name(tally.platform),
+            Text(state(tally.outcome), COLOUR[tally.outcome]),
+            Text(", ".join(tally.techniques[:2])),
+            _services(own),
+        )
+    return table
+
+
+def _services(tallies: list[Tally]) -> Text:
+    parts = [Text(f"{tally.service}", COLOUR[tally.outcome]) for tally in tallies]
+    return Text(" ").join(parts)
+
+
+def report(console: Console, results: Results) -> None:
+    """The end of a round."""
+    tallies = list(results.platforms())
+    if console.is_terminal:
+        if tallies:
+            console.print(platform_table(tallies, results))
+    else:
+        for line in _plain(results):
+            console.print(line, highlight=False, soft_wrap=True)
+    for url, verdict in results.typed.items():
+        console.print(Text.assemble((_MARK[verdict.outcome], COLOUR[verdict.outcome]), f" {url}: {_short(verdict)}"))
+    lines = list(sentences(results))
+    if lines:
+        console.print()
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print()
+    console.print(summary(results), highlight=False, soft_wrap=True)
+
+
+def _plain(results: Results) -> Iterator[str]:
+    for tally in results.services():
+        technique = f" {tally.technique}" if tally.technique else ""
+        yield f"{tally.platform} {tally.service} {tally.outcome}{technique}"
+
+
+def _short(verdict: Verdict) -> str:
+    means = f" ({', '.join(verdict.techniques)})" if verdict.techniques else ""
+    return f"{state(verdict.outcome)}{means}, confidence {verdict.confidence:.2f}"
+
+
+def sentences(results: Results) -> Iterator[str]:
+    """One for each service or URL that is stopped, with the surest evidence below it."""
+    for tally in results.services():
+        if tally.outcome in _STOPPED:
+            what = f"{results.name(tally.platform)} {tally.service}"
+            verdicts = results.verdicts[tally.platform].values()
+            first = next(verdict for verdict in verdicts if verdict.technique == tally.technique)
+            yield sentence(what, tally.outcome, tally.techniques[:1], scope=first.scope)
+            yield f"  {first.evidence[0].text}"
+    for url, verdict in results.typed.items():
+        if verdict.outcome in _STOPPED:
+            yield sentence(url, verdict.outcome, verdict.techniques, scope=verdict.scope)
+        yield from (f"  {evidence.text}" for evidence in verdict.evidence)
+
+
+def summary(results: Results) -> str:
+    void = results.void
+    if void is not None:
+        return f"This network could not be measured: {void}."
+    counts = Counter(tally.outcome for tally in results.platforms())
+    if not counts:
+        counts = Counter(verdict.outcome for verdict in results.typed.values())
+    things = "platforms" if results.verdicts else "sites"
+    parts = [f"{counts[outcome]} {state(outcome)}" for outcome in Outcome if counts[outcome]]
+    return f"{sum(counts.values())} {things}: {', '.join(parts)}."

@@ -1,0 +1,138 @@
+"""What `probe measure` does once its options are understood."""
+
+import datetime as dt
+import ipaddress
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+import trio
+
+from probe import __version__
+from probe.catalogue.fingerprints import load_fingerprints
+from probe.catalogue.loader import default_catalogue_path, load_catalogue
+from probe.catalogue.model import Catalogue
+from probe.cli.faults import Failed, Fault, plain_faults, read_file, write_file
+from probe.cli.output import JsonOutput, OoniOutput, Output, TableOutput
+from probe.cli.results import Results
+from probe.cli.selection import tasks_for
+from probe.measure.prepare import Wishes, prepared
+from probe.measure.round import measuring
+from probe.measure.task import Task
+from probe.verdict.expect import expectation_of
+from probe.verdict.fingerprints import Fingerprints
+from probe.verdict.known import Library
+from probe.wire.codec import decode_expectations, encode_expectations
+from probe.wire.expectations import Expectation, Expectations
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Files that a round reads and writes."""
+
+    catalogue: Path | None = None
+    output: Path | None = None
+    expectations: Path | None = None
+    save: Path | None = None
+
+
+def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results:
+    """One round, its results written. Raises Fault for whatever a person got wrong."""
+    for address in (*wishes.resolvers, *([wishes.source] if wishes.source else [])):
+        _check_address(address)
+    with plain_faults():
+        catalogue = load_catalogue(paths.catalogue or default_catalogue_path())
+        tasks = tasks_for(what, catalogue)
+        library = library_for(catalogue, paths.expectations)
+        results = Results(catalogue)
+        _notice(tasks)
+        with _sink(paths.output) as sink:
+            output = _output(form, results, sink, len(tasks))
+            round_ = _Round(results, output, keep=paths.save is not None)
+            trio.run(round_.measure, tasks, wishes, catalogue, library)
+    if paths.save is not None:
+        _save(paths.save, catalogue, round_.expectations, results)
+    return results
+
+
+def library_for(catalogue: Catalogue, expectations: Path | None, fingerprints: Path | None = None) -> Library:
+    """All that verdicts rest on beside the measurements: the catalogue, fingerprints, what a control saw."""
+    rows = load_fingerprints(fingerprints or default_catalogue_path() / "fingerprints.yaml")
+    return Library(catalogue, Fingerprints(rows), _expectations(expectations) if expectations else None)
+
+
+class _Round:
+    def __init__(self, results: Results, output: Output, *, keep: bool) -> None:
+        self.results, self.output, self.keep = results, output, keep
+        self.expectations: dict[str, Expectation] = {}
+
+    async def measure(self, tasks: Sequence[Task], wishes: Wishes, catalogue: Catalogue, library: Library) -> None:
+        try:
+            async with prepared(wishes, catalogue, library) as context, measuring(tasks, context) as judgements:
+                async for judged in judgements:
+                    measurement = judged.measurement
+                    self.results.add(measurement.platform, measurement.endpoint, judged.verdict)
+                    if self.keep:
+                        self.expectations[measurement.endpoint] = expectation_of(measurement)
+                    self.output.add(judged)
+        finally:
+            self.output.end()
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        raise Fault(f"{text!r} is no IP address: --source and --resolver take one, such as 192.0.2.1") from None
+
+
+def _expectations(path: Path) -> Expectations:
+    try:
+        return decode_expectations(read_file(path, "expectations"))
+    except msgspec.DecodeError as exc:
+        raise Fault(f"{path}: not a file of expectations ({exc}); make one with --save-expectations") from exc
+
+
+def _notice(tasks: Sequence[Task]) -> None:
+    """Running the command by hand is consent to one round; what it does is said all the same."""
+    platforms = len({task.platform for task in tasks if task.platform})
+    of = f" of {platforms} platform{'s' if platforms > 1 else ''}" if platforms else ""
+    print(
+        f"Contacting {len(tasks)} endpoint{'s' if len(tasks) > 1 else ''}{of} from this connection, "
+        "beside anchors and trusted resolvers; your provider can see that. Nothing is sent to anybody else.",
+        file=sys.stderr,
+    )
+
+
+@contextmanager
+def _sink(path: Path | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as exc:
+        raise Fault(f"{path}: cannot write the result: {exc.strerror or exc}") from exc
+    with file:
+        yield file
+
+
+def _output(form: str, results: Results, sink: TextIO, total: int) -> Output:
+    match form:
+        case "json":
+            return JsonOutput(results, sink)
+        case "ooni":
+            return OoniOutput(sink, __version__)
+    return TableOutput(results, sink, total)
+
+
+def _save(path: Path, catalogue: Catalogue, found: dict[str, Expectation], results: Results) -> None:
+    """A control whose anchors fail is void: what it saw is no measure for anybody."""
+    if results.void is not None:
+        raise Failed(f"{path}: no expectations saved, since this network cannot serve as a control: {results.void}")
+    document = Expectations(made_at=dt.datetime.now(dt.UTC), catalogue=catalogue.version, endpoints=found)
+    write_file(path, encode_expectations(document), "expectations")

@@ -1,0 +1,47 @@
+"""From the words that a person types to what is measured."""
+
+import difflib
+from collections.abc import Sequence
+
+from probe.catalogue.model import Catalogue, CatalogueError, Endpoint
+from probe.catalogue.targets import parse_typed
+from probe.measure.task import Task
+
+
+def tasks_for(words: Sequence[str], catalogue: Catalogue) -> list[Task]:
+    """Each word is a platform (`x`), a service of one (`whatsapp.messaging`), or a URL; none means everything.
+    Raises CatalogueError where a word is none of these."""
+    if not words:
+        return [Task.of(endpoint, catalogue) for endpoint in catalogue.endpoints()]
+    found: dict[str, Task] = {}
+    for word in words:
+        for task in _of_word(word, catalogue):
+            found.setdefault(task.target.url, task)
+    return list(found.values())
+
+
+def _of_word(word: str, catalogue: Catalogue) -> list[Task]:
+    endpoints = _catalogued(word, catalogue)
+    if endpoints:
+        return [Task.of(endpoint, catalogue) for endpoint in endpoints]
+    if "://" not in word and "." not in word and not word.startswith("dns:"):
+        raise CatalogueError(_unknown(word, catalogue))
+    target = parse_typed(word)
+    listed = [endpoint for endpoint in catalogue.endpoints() if endpoint.url == target.url]
+    return [Task.of(endpoint, catalogue) for endpoint in listed] or [Task(target)]
+
+
+def _catalogued(word: str, catalogue: Catalogue) -> Sequence[Endpoint]:
+    name, _, service = word.lower().partition(".")
+    platform = catalogue.platform(name)
+    if platform is None:
+        return ()
+    return [endpoint for one in platform.services if service in {"", one.id} for endpoint in one.endpoints]
+
+
+def _unknown(word: str, catalogue: Catalogue) -> str:
+    ids = [platform.id for platform in catalogue.platforms]
+    names = {platform.name.lower(): platform.id for platform in catalogue.platforms}
+    near = difflib.get_close_matches(word.lower(), [*ids, *names], n=1)
+    hint = f"did you mean {names.get(near[0], near[0])}? " if near else ""
+    return f"unknown platform {word!r}: {hint}`probe catalogue list` shows all; a site is written as https://NAME/"

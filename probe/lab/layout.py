@@ -1,0 +1,158 @@
+"""Which namespaces a lab has, and how they are cabled and addressed: pure data, as lines for `ip -batch`.
+
+    vantage point c0 --- lan0 [router r0] wan --- isp0 [world w] ctl --- control k
+
+Every address of the world is a /32 on its loopback interface; unused ones are silent, as the world forwards nothing.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from probe.lab.model import Isp, World
+
+Ipv6 = Literal["none", "works", "broken"]
+
+CONTROL_ADDRESS = "87.128.1.10"  # AS3320, Deutsche Telekom
+CONTROL_RESOLVER = "217.237.148.22"
+_CONTROL_GATEWAY = "87.128.1.1"
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """One vantage point behind an ISP's router."""
+
+    namespace: str
+    interface: str  # the router's, towards it
+    mac: str
+    address: str
+    ipv6: str
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """One ISP: its router and its customers."""
+
+    isp: Isp
+    router: str
+    gateway: str
+    gateway6: str
+    transit: tuple[str, str]  # the world's end, the router's
+    clients: tuple[Client, ...]
+
+
+class Layout:
+    """`id` is unique on the machine; every namespace's name begins with it."""
+
+    def __init__(self, id: str, isps: Sequence[Isp], world: World, ipv6: Ipv6) -> None:
+        self.id = id
+        self.world = f"{id}-w"
+        self.control = f"{id}-k"
+        self.networks = tuple(_network(id, position, isp) for position, isp in enumerate(isps))
+        self._ipv6 = ipv6
+        self._addresses = sorted({a for s in world.sites for a in s.addresses} | {a for r in world.resolvers for a in r.addresses})
+
+    @cached_property
+    def cables(self) -> dict[str, set[str]]:
+        """The interfaces of each namespace."""
+        cables = {self.world: {"ctl"}, self.control: {"eth0"}}
+        for position, network in enumerate(self.networks):
+            cables[self.world].add(f"isp{position}")
+            cables[network.router] = {"wan", *(client.interface for client in network.clients)}
+            cables.update({client.namespace: {"eth0"} for client in network.clients})
+        return cables
+
+    def creation(self) -> list[str]:
+        """Both ends of each cable are made where they belong: nothing ever shows up in the machine's own namespace."""
+        lines = [f"netns add {namespace}" for namespace in self.cables]
+        lines.append(_cable("ctl", self.world, "eth0", self.control))
+        for position, network in enumerate(self.networks):
+            lines.append(_cable(f"isp{position}", self.world, "wan", network.router))
+            for client in network.clients:
+                lines.append(_cable(client.interface, network.router, "eth0", client.namespace, client.mac))
+        return lines
+
+    def configuration(self) -> dict[str, list[str]]:
+        """For each namespace."""
+        lines = {self.world: self._world(), self.control: _customer(CONTROL_ADDRESS, _CONTROL_GATEWAY)}
+        for network in self.networks:
+            lines[network.router] = self._router(network)
+            for client in network.clients:
+                lines[client.namespace] = _customer(client.address, network.gateway)
+                if self._ipv6 != "none":
+                    lines[client.namespace] += _customer6(client.ipv6, network.gateway6)
+        return {namespace: ["link set lo up", *own] for namespace, own in lines.items()}
+
+    def _world(self) -> list[str]:
+        lines = [f"address add {address} dev lo{' nodad' if ':' in address else ''}" for address in self._addresses]
+        lines += ["link set ctl up", f"address add {_CONTROL_GATEWAY}/32 dev ctl", f"route add {CONTROL_ADDRESS} dev ctl"]
+        for position, network in enumerate(self.networks):
+            here, there = network.transit
+            device = f"isp{position}"
+            lines += [f"link set {device} up", f"address add {here}/30 dev {device}"]
+            lines.append(f"route add {network.isp.subnet} via {there} dev {device}")
+            if self._ipv6 != "none":
+                lines += [f"address add {_six(here)}/126 dev {device} nodad"]
+                lines.append(f"-6 route add {network.isp.ipv6} via {_six(there)} dev {device}")
+        return lines
+
+    def _router(self, network: Network) -> list[str]:
+        here, there = network.transit
+        lines = ["link set wan up", f"address add {there}/30 dev wan", f"route add default via {here} dev wan"]
+        if self._ipv6 != "none":
+            lines += [f"address add {_six(there)}/126 dev wan nodad", f"-6 route add default via {_six(here)} dev wan"]
+        for client in network.clients:
+            lines += [f"link set {client.interface} up", f"address add {network.gateway}/32 dev {client.interface}"]
+            lines.append(f"route add {client.address} dev {client.interface}")
+            if self._ipv6 != "none":
+                lines.append(f"address add {network.gateway6}/128 dev {client.interface} nodad")
+                lines.append(f"-6 route add {client.ipv6} dev {client.interface}")
+        return lines
+
+
+def _network(id: str, position: int, isp: Isp) -> Network:
+    subnet, subnet6 = ipaddress.ip_network(isp.subnet), ipaddress.ip_network(isp.ipv6)
+    client = Client(
+        namespace=f"{id}-c{position}",
+        interface="lan0",
+        mac=f"02:00:00:00:{position:02x}:0a",
+        address=str(subnet[10]),
+        ipv6=str(subnet6[10]),
+    )
+    transit = ipaddress.IPv4Address("195.175.200.0") + 4 * position
+    return Network(
+        isp=isp,
+        router=f"{id}-r{position}",
+        gateway=str(subnet[1]),
+        gateway6=str(subnet6[1]),
+        transit=(str(transit + 1), str(transit + 2)),
+        clients=(client,),
+    )
+
+
+def _cable(end: str, namespace: str, other_end: str, other_namespace: str, other_mac: str = "") -> str:
+    mac = f" address {other_mac}" if other_mac else ""
+    return f"link add name {end} netns {namespace} type veth peer name {other_end}{mac} netns {other_namespace}"
+
+
+def _customer(address: str, gateway: str) -> list[str]:
+    return [
+        "link set eth0 up",
+        f"address add {address}/32 dev eth0",
+        f"route add {gateway} dev eth0",
+        f"route add default via {gateway} dev eth0 src {address}",
+    ]
+
+
+def _customer6(address: str, gateway: str) -> list[str]:
+    return [
+        f"address add {address}/128 dev eth0 nodad",
+        f"-6 route add {gateway} dev eth0",
+        f"-6 route add default via {gateway} dev eth0 src {address}",
+    ]
+
+
+def _six(transit: str) -> str:
+    """The same number in an IPv6 transit network."""
+    return f"2a01:358:ffff::{int(transit.rpartition('.')[2]):x}"

@@ -1,0 +1,140 @@
+"""What a lab consists of, as data that travels to the processes inside it as one JSON file."""
+
+from typing import Literal
+
+import msgspec
+
+Certificate = Literal["valid", "expired", "wrong-name", "self-signed", "unknown-issuer", "long-chain"]
+Protocol = Literal["https", "http", "tls", "tcp", "silent", "noise", "sni-proxy"]
+
+
+WEB: dict[int, Protocol] = {443: "https", 80: "http"}
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
+    """One response. `size` in bytes fills the body up where `body` is not given."""
+
+    status: int = 200
+    title: str = ""
+    body: str | None = None
+    size: int = 4096
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Redirects(msgspec.Struct, frozen=True, kw_only=True, tag="redirects"):
+    """`hops` redirects on the same site, then the page."""
+
+    hops: int
+    page: Page = Page()
+
+
+class DnsOverHttps(msgspec.Struct, frozen=True, kw_only=True, tag="dns-over-https"):
+    """RFC 8484, answered by the resolver that listens on this address."""
+
+    resolver: str
+
+
+Content = Page | Redirects | DnsOverHttps
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A name and what answers for it. What `ports` does not list is closed. `pages` by path; every other path gets
+    `content`, and clients of ISPs get `to_isps` where it is given. `rate` in bytes a second slows all that is sent.
+    `published` are the addresses that resolvers give, where not all. A site named by an address answers to every Host.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    ports: dict[int, Protocol] = msgspec.field(default_factory=lambda: dict(WEB))
+    certificate: Certificate = "valid"
+    content: Content = Page()
+    pages: dict[str, Content] = {}
+    to_isps: Content | None = None
+    rate: float | None = None
+    published: tuple[str, ...] | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resolver, or a forger, says to a question for an address. `truncated`: over UDP only, then the truth."""
+
+    kind: Literal["address", "nxdomain", "refused", "servfail", "formerr", "no-answer", "timeout", "truncated"] = "address"
+    addresses: tuple[str, ...] = ()
+
+
+class Resolver(msgspec.Struct, frozen=True, kw_only=True):
+    """`answers` by name; a key that begins with a dot holds for every name below it, `.` for every name at all.
+    `rewrite` are the addresses given for names that do not exist. `delay` in seconds is the distance to it."""
+
+    addresses: tuple[str, ...]
+    answers: dict[str, Answer] = {}
+    rewrite: tuple[str, ...] = ()
+    duplicates: bool = False
+    edns: bool = True  # False: FORMERR to every query with EDNS, as some old forwarders do
+    delay: float = 0.01
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who announces a prefix."""
+
+    prefix: str
+    asn: int
+    country: str
+    name: str
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything beyond the ISPs. `names` are further names with their addresses, beside the sites' own."""
+
+    sites: tuple[Site, ...] = ()
+    resolvers: tuple[Resolver, ...] = ()
+    names: dict[str, tuple[str, ...]] = {}
+    origins: tuple[Origin, ...] = ()
+
+    def addresses(self, target: str) -> tuple[str, ...]:
+        """Those of a name; an address or prefix is itself."""
+        found = tuple(a for site in self.sites if site.name == target for a in site.addresses)
+        return found or self.names.get(target) or (target,)
+
+    def zone(self) -> dict[str, tuple[str, ...]]:
+        zone: dict[str, tuple[str, ...]] = dict(self.names)
+        for site in self.sites:
+            published = site.addresses if site.published is None else site.published
+            zone[site.name] = (*zone.get(site.name, ()), *published)
+        return zone
+
+    def site(self, name: str) -> Site:
+        return next(site for site in self.sites if site.name == name)
+
+
+class Isp(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider: the addresses of its customers, and the resolver that it hands them."""
+
+    asn: int
+    name: str
+    country: str
+    subnet: str  # IPv4, /24 or larger
+    resolver: str
+    ipv6: str = "2a01:358:4000::/64"
+    domestic: tuple[str, ...] = ()  # prefixes that stay reachable when the country is cut off
+
+
+TURK_TELEKOM = Isp(
+    asn=9121,
+    name="Türk Telekom",
+    country="TR",
+    subnet="88.255.1.0/24",
+    resolver="195.175.39.39",
+    domestic=("88.255.0.0/16", "195.175.0.0/16", "212.175.0.0/16"),
+)
+CHINA_TELECOM = Isp(
+    asn=4134,
+    name="China Telecom",
+    country="CN",
+    subnet="113.64.1.0/24",
+    resolver="119.147.1.53",
+    domestic=("113.64.0.0/11", "119.144.0.0/14"),
+)
+
+
+class LabError(Exception):
+    """Why a lab cannot be built or used: one line that says what to do."""

@@ -1,0 +1,46 @@
+"""The world's process: reads what there is to serve, listens everywhere, says so."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import trio
+
+from probe.lab.authority import Authority
+from probe.lab.lifeline import until_abandoned
+from probe.lab.model import World
+from probe.lab.world.certificates import Certificates
+from probe.lab.world.dns import Zone, serve_tcp, serve_udp
+from probe.lab.world.spec import WorldSpec
+from probe.lab.world.web import Web
+
+
+def read_spec(path: str) -> WorldSpec:
+    return msgspec.json.decode(Path(path).read_bytes(), type=WorldSpec)
+
+
+async def serve(spec: WorldSpec) -> None:
+    zone = Zone(spec.world.zone(), spec.world.origins)
+    certificates = Certificates(Authority.load(Path(spec.authority).read_bytes()), Path(spec.folder))
+    web = Web(spec.world.sites, certificates, spec.isps, _asker(spec.world, zone))
+    async with trio.open_nursery() as nursery:
+        for resolver in spec.world.resolvers:
+            for address in resolver.addresses:
+                await nursery.start(serve_udp, address, 53, resolver, zone)
+                await nursery.start(serve_tcp, address, resolver, zone)
+        await nursery.start(web.serve)
+        await until_abandoned()
+        nursery.cancel_scope.cancel()
+
+
+def _asker(world: World, zone: Zone) -> Callable[[str, bytes], Awaitable[bytes | None]]:
+    """How DNS over HTTPS reaches the resolver behind it."""
+    resolvers = {address: resolver for resolver in world.resolvers for address in resolver.addresses}
+
+    async def ask(address: str, query: bytes) -> bytes | None:
+        resolver = resolvers[address]
+        await trio.sleep(resolver.delay)
+        replies = zone.respond(query, resolver, stream=True)
+        return replies[0] if replies else None
+
+    return ask

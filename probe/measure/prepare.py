@@ -1,0 +1,70 @@
+"""From what a person asks for to the context of a round."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from probe.catalogue.model import Catalogue, TrustedResolver
+from probe.measure.context import Context, Timeouts
+from probe.measure.pace import Pace
+from probe.net.doh import TrustedConnection
+from probe.net.resolvers import system_resolvers
+from probe.net.tls import Roots
+from probe.verdict.known import Library
+from probe.wire.addresses import parse_address
+
+_ENDPOINTS_AT_ONCE = 200  # most of a blocked round is waiting; `Pace` bounds what is busy
+STEP_SECONDS = 8.0  # the timeout of a connection step, which `step_seconds` replaces and the others follow
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be chosen for a round. `resolvers` in place of the system's; `ca_file` in place of the pinned roots."""
+
+    mode: str = "default"
+    source: str | None = None
+    resolvers: tuple[str, ...] = ()
+    ca_file: Path | None = None
+    step_seconds: float = STEP_SECONDS
+    concurrency: int = _ENDPOINTS_AT_ONCE
+    agent: str | None = None
+
+
+@asynccontextmanager
+async def prepared(wishes: Wishes, catalogue: Catalogue, library: Library) -> AsyncIterator[Context]:
+    """The context, whose connections to trusted resolvers are closed at the end. Raises RootsError."""
+    roots = Roots.load(wishes.ca_file)
+    private = {name: roots.with_private(pem) for name, pem in catalogue.roots.items()}
+    trusted = tuple(_connection(resolver, roots, wishes.source) for resolver in catalogue.infrastructure.resolvers)
+    try:
+        yield Context(
+            roots=roots,
+            infrastructure=catalogue.infrastructure,
+            library=library,
+            resolvers=wishes.resolvers or system_resolvers(),
+            trusted=trusted,
+            udp_resolver=_plain(catalogue.infrastructure.resolvers),
+            private_roots=private,
+            mode=wishes.mode,
+            source=wishes.source,
+            timeouts=Timeouts().scaled(wishes.step_seconds / STEP_SECONDS),
+            pace=Pace(),
+            endpoints=trio.CapacityLimiter(wishes.concurrency),
+            agent=wishes.agent,
+        )
+    finally:
+        for connection in trusted:
+            await connection.aclose()
+
+
+def _connection(resolver: TrustedResolver, roots: Roots, source: str | None) -> TrustedConnection:
+    return TrustedConnection(resolver.url, resolver.addresses, roots, source=source)
+
+
+def _plain(resolvers: tuple[TrustedResolver, ...]) -> str | None:
+    """An IPv4 address of a trusted resolver, to be asked over plain UDP."""
+    addresses = [address for resolver in resolvers for address in resolver.addresses]
+    return next((place for place in addresses if (parsed := parse_address(place)) and parsed.version == 4), None)

@@ -1,0 +1,170 @@
+"""Takes steps and keeps their records: the only place where a measurement touches the network."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import trio
+
+from probe.measure.context import Context
+from probe.net.dns import query_udp
+from probe.net.doh import TrustedConnection
+from probe.net.http import fetch
+from probe.net.tcp import connect
+from probe.net.tls import TlsStream, handshake
+from probe.net.trace import Trace
+from probe.wire.steps import AnyStep, DnsStep, HttpStep, TlsStep
+from probe.wire.vocabulary import Purpose
+
+Stream = trio.SocketStream | TlsStream
+_TRUSTED = 2  # independent resolvers that agree are enough
+
+
+class Recorder:
+    """The steps of one measurement, in the order in which they ended. `scale` shortens the timeouts of a repeat."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.trace = Trace()
+        self.steps: list[AnyStep] = []
+
+    async def ask(
+        self, resolver: str, name: str, purpose: Purpose, *, qtypes: Sequence[str] = ("A", "AAAA"), scale: float = 1.0
+    ) -> list[DnsStep]:
+        """The questions side by side, over plain UDP."""
+        timeout, source = self.context.timeouts.dns * scale, self.context.source_for(resolver)
+
+        async def one(qtype: str) -> DnsStep:
+            return await query_udp(self.trace, name, qtype, resolver, purpose=purpose, timeout=timeout, source=source)
+
+        found: list[DnsStep] = []
+        async with trio.open_nursery() as nursery:
+            for qtype in qtypes:
+                nursery.start_soon(self._collect, one, qtype, found)
+        found.sort(key=lambda step: step.qtype)
+        self.steps += found
+        return found
+
+    async def ask_trusted(self, name: str) -> list[DnsStep]:
+        """The same of two trusted resolvers over HTTPS, and of a third where one of them cannot be reached."""
+        first, spare = self.context.trusted[:_TRUSTED], self.context.trusted[_TRUSTED:]
+        found = await self._ask_each(first, name)
+        if any(_unreached(step) for step in found):
+            found += await self._ask_each(spare, name)
+        self.steps += found
+        return found
+
+    async def _ask_each(self, resolvers: Sequence[TrustedConnection], name: str) -> list[DnsStep]:
+        timeout = self.context.timeouts.dns
+        found: list[DnsStep] = []
+        async with trio.open_nursery() as nursery:
+            for trusted in resolvers:
+
+                async def one(qtype: str, trusted: TrustedConnection = trusted) -> DnsStep:
+                    return await trusted.query(self.trace, name, qtype, timeout=timeout)
+
+                for qtype in ("A", "AAAA") if self.context.ipv6 else ("A",):
+                    nursery.start_soon(self._collect, one, qtype, found)
+        found.sort(key=lambda step: (step.resolver, step.qtype))
+        return found
+
+    async def connect(
+        self, address: str, port: int, purpose: Purpose, *, scale: float = 1.0
+    ) -> trio.SocketStream | None:
+        context = self.context
+        step, stream = await context.pace.run(
+            lambda: connect(
+                self.trace,
+                address,
+                port,
+                purpose=purpose,
+                timeout=context.timeouts.tcp * scale,
+                source=context.source_for(address),
+                allowed=context.allowed,
+            )
+        )
+        self.steps.append(step)
+        return stream
+
+    async def shake(
+        self,
+        stream: trio.SocketStream,
+        place: tuple[str, int],
+        names: tuple[str, str],
+        purpose: Purpose,
+        *,
+        roots: str | None = None,
+        profile: str = "default",
+        scale: float = 1.0,
+    ) -> tuple[TlsStep, TlsStream | None]:
+        """A handshake over a connection made. `names`: the SNI to send, and the one to hold the certificate against."""
+        context = self.context
+        step, secure = await context.pace.run(
+            lambda: handshake(
+                self.trace,
+                stream,
+                *place,
+                names[0],
+                roots=context.roots_for(roots),
+                profile=profile,
+                purpose=purpose,
+                timeout=context.timeouts.tls * scale,
+                verify_name=names[1],
+                now=context.now(),
+            )
+        )
+        self.steps.append(self._chain_once(step))
+        return step, secure
+
+    def _chain_once(self, step: TlsStep) -> TlsStep:
+        """Each distinct chain is kept with the first record that has it."""
+        kept = {other.chain_sha256 for other in self.steps if isinstance(other, TlsStep) and other.chain}
+        return msgspec.structs.replace(step, chain=()) if step.chain_sha256 in kept else step
+
+    async def fetch(
+        self,
+        stream: Stream,
+        url: str,
+        place: tuple[str, int],
+        purpose: Purpose,
+        *,
+        tls: TlsStep | None = None,
+        method: str = "GET",
+        host: str | None = None,
+        scale: float = 1.0,
+    ) -> HttpStep:
+        """One request over a connection made, which is closed after it."""
+        timeouts = self.context.timeouts
+        step = await self.context.pace.run(
+            lambda: fetch(
+                self.trace,
+                stream,
+                url,
+                address=place[0],
+                port=place[1],
+                alpn=tls.alpn if tls else None,
+                trusted=tls.trusted if tls else False,
+                method=method,
+                host=host,
+                purpose=purpose,
+                idle=timeouts.http_idle * scale,
+                whole=timeouts.http_whole * scale,
+            )
+        )
+        await drop(stream)
+        self.steps.append(step)
+        return step
+
+    async def _collect(self, one: Callable[[str], Awaitable[DnsStep]], qtype: str, found: list[DnsStep]) -> None:
+        found.append(await self.context.pace.run(lambda: one(qtype)))
+
+
+def _unreached(step: DnsStep) -> bool:
+    return step.failure is not None and not step.failure.startswith("dns_")
+
+
+async def drop(stream: Stream | None) -> None:
+    """Close at once, without waiting for the peer's farewell."""
+    if stream is not None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await stream.aclose()

@@ -1,0 +1,34 @@
+"""A round: the surroundings, then every endpoint in random order, each result handed on as soon as it is there."""
+
+import dataclasses
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from probe.measure.context import Context
+from probe.measure.endpoint import Judged, measure_endpoint
+from probe.measure.surroundings import look_around
+from probe.measure.task import Task
+
+
+@asynccontextmanager
+async def measuring(tasks: Sequence[Task], context: Context) -> AsyncIterator[trio.MemoryReceiveChannel[Judged]]:
+    """A channel of results, in the order in which they come. Results are not kept: memory stays flat."""
+    context = dataclasses.replace(context, surroundings=await look_around(context))
+    send, receive = trio.open_memory_channel[Judged](0)
+    shuffled = random.sample(tasks, len(tasks))
+
+    async def one(task: Task, out: trio.MemorySendChannel[Judged]) -> None:
+        async with out:
+            async with context.endpoints:
+                judged = await measure_endpoint(task, context)
+            await out.send(judged)
+
+    async with trio.open_nursery() as nursery:
+        async with send:
+            for task in shuffled:
+                nursery.start_soon(one, task, send.clone())
+        yield receive
+        nursery.cancel_scope.cancel()
