@@ -67,7 +67,7 @@ def _document(path: Path, name: str) -> object:
     if text.lstrip().startswith("{"):
         try:
             return msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass  # YAML in flow style, or broken: the YAML parser tells
     return parse_yaml(text, name)
 

@@ -4,11 +4,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
+ID = r"^[a-z0-9][a-z0-9-]*$"
+COUNTRY = r"^[A-Z]{2}$"
+LOCATION = r"^(dns|body|title|status|url|header\.[!#-&*+.^_`|~0-9a-z-]+)$"
+
 Confidence = Literal["D", "C", "M"]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
+Id = Annotated[str, msgspec.Meta(pattern=ID, max_length=40)]
 Status = Annotated[int, msgspec.Meta(ge=100, le=999)]
-Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
+Country = Annotated[str, msgspec.Meta(pattern=COUNTRY)]
 Asn = Annotated[int, msgspec.Meta(ge=1, le=4294967295)]
 
 
@@ -85,7 +89,7 @@ class FingerprintForm(Form, frozen=True, kw_only=True):
     """One marker, or several that differ in the pattern only."""
 
     name: Name
-    location: Annotated[str, msgspec.Meta(pattern=r"^(dns|body|title|status|url|header\.[!#-'*+.^_`|~0-9a-z-]+)$")]
+    location: Annotated[str, msgspec.Meta(pattern=LOCATION)]
     pattern_type: Literal["full", "prefix", "contains", "regexp"]
     scope: Literal["nat", "isp", "opt-in", "prod", "inst", "vbw", "fp", "injb", "prov"]
     source: str

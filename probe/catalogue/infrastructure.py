@@ -32,9 +32,7 @@ def _anchor(form: AnchorForm, where: str) -> Anchor:
 
 def _resolver(form: ResolverForm, where: str) -> TrustedResolver:
     addresses = tuple(_address(text, f"{where}.addresses[{i}]") for i, text in enumerate(form.addresses))
-    return TrustedResolver(
-        operator=form.operator, url=_url(form.url, ("https",), f"{where}.url"), addresses=addresses
-    )
+    return TrustedResolver(operator=form.operator, url=_url(form.url, ("https",), f"{where}.url"), addresses=addresses)
 
 
 def _address(text: str, where: str) -> str:

@@ -8,6 +8,7 @@ a hash of the bytes of all files that were read, so that equal catalogues have e
 import base64
 import hashlib
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from probe.catalogue.infrastructure import infrastructure_of
@@ -60,7 +61,7 @@ class _Loading:
         files = _platform_files(self.path)
         shipped = default_catalogue_path() if self._lacks(INFRASTRUCTURE) or self._lacks("roots") else None
         roots = self._roots(shipped)
-        platforms = [p for file in files if (p := self._platform(file, frozenset(roots))) is not None]
+        platforms = [p for file in files if (p := self._platform(file, roots)) is not None]
         infrastructure = self._infrastructure(shipped)
         if self.faults or infrastructure is None:
             raise CatalogueFaults(self.faults)
@@ -84,7 +85,7 @@ class _Loading:
         self.digest.update(raw)
         return decode_text(raw, name)
 
-    def _platform(self, file: Path, roots: frozenset[str]) -> Platform | None:
+    def _platform(self, file: Path, roots: Collection[str]) -> Platform | None:
         name = self._name(file)
         try:
             document = parse_yaml(self._text(file), name)

@@ -125,7 +125,7 @@ def _pattern_type(text: str) -> _PatternType:
 
 def _scope(fields: Mapping[str, str]) -> str:
     column = fields["scope"].strip()
-    named = _CITIZEN_LAB_SCOPE.findall(f"{fields['name']},{fields['other_names']}")
+    named: list[str] = _CITIZEN_LAB_SCOPE.findall(f"{fields['name']},{fields['other_names']}")
     scopes = [scope for scope in (column, *named) if scope in CAUTION]
     if not scopes or (column and column not in CAUTION):
         raise ValueError(f"bad scope {column!r}: expected {', '.join(sorted(set(CAUTION) - {'opt-in'}))}")

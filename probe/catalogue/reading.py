@@ -7,22 +7,31 @@ whatever is nested suspiciously, goes to the Python one, whose messages are bett
 
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from probe.catalogue.forms import COUNTRY, ID, LOCATION
 from probe.catalogue.model import CatalogueError
 
 LARGEST_FILE = 32 << 20  # bytes; OONI's fingerprints are 0.3 MB
 _MOST_OPENINGS = 5000  # the C parser overflows the stack somewhere above 20,000 levels
 
+_PATTERNS_IN_WORDS = {
+    ID: "of lower-case letters, digits and hyphens",
+    COUNTRY: "of two capital letters",
+    LOCATION: "that is dns, body, title, status, url or header.name in lower case",
+}
+
 T = TypeVar("T")
 
-_PATH_IN_MESSAGE = re.compile(r" - at `(?:key in )?\$(.*)`$")
+_PATH_IN_MESSAGE = re.compile(r" - at (`key` in )?`\$(.*)`$")
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(.*)`$")
 _MISSING_KEY = re.compile(r"Object missing required field `(.*)`$")
+_BAD_CHOICE = re.compile(r"Invalid enum value (.*)$")
+_PATTERN = re.compile(r"matching regex '(.*)'$")
 _TYPE = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 _PLAIN_WORDS = {
     "str": "text",
@@ -96,19 +105,25 @@ def convert(document: object, type: type[T], name: str, where: str = "") -> T:
 
 def _shape_fault(message: str, type: type, name: str, where: str) -> str:
     match = _PATH_IN_MESSAGE.search(message)
-    inner = match[1] if match else ""
+    inner = match[2] if match else ""
     reason = message[: match.start()] if match else message
     path = f"{where}{inner}" if where else inner.removeprefix(".")
-    return f"{located(name, path)}: {_in_plain_words(reason, type if not inner else None)}"
+    key = "a key: " if match and match[1] else ""
+    return f"{located(name, path)}: {key}{_in_plain_words(reason, inner, type)}"
 
 
-def _in_plain_words(reason: str, type: type | None) -> str:
+def _in_plain_words(reason: str, inner: str, type: type) -> str:
+    """msgspec's sentence as one for a person who never saw Python. `inner` is the path below the struct."""
     if unknown := _UNKNOWN_KEY.match(reason):
-        keys = ", ".join(getattr(type, "__struct_fields__", ()))
+        keys = "" if inner else ", ".join(getattr(type, "__struct_fields__", ()))
         return f"unknown key {unknown[1]!r}" + (f": the keys are {keys}" if keys else "")
     if missing := _MISSING_KEY.match(reason):
         return f"the key {missing[1]!r} is missing"
-    plain = _TYPE.sub(_plain_type, reason)
+    if bad := _BAD_CHOICE.match(reason):
+        choices = get_args(get_type_hints(type).get(inner.removeprefix(".")))
+        return f"{bad[1]} is none of its values" + (f": {', '.join(choices)}" if choices else "")
+    worded = _PATTERN.sub(lambda match: _PATTERNS_IN_WORDS.get(match[1], match[0]), reason)
+    plain = _TYPE.sub(_plain_type, worded)
     return plain[:1].lower() + plain[1:]
 
 

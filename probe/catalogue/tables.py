@@ -9,7 +9,7 @@ from probe.catalogue.reading import convert, decode_text, parse_yaml, read_bytes
 
 
 def load_tables(path: Path) -> Tables:
-    """Operators that share an ASN are merged into one; of two names for an ASN the first holds. Raises CatalogueError."""
+    """Operators that share an ASN become one; of two names for an ASN the first holds. Raises CatalogueError."""
     name = path.name
     form = convert(parse_yaml(decode_text(read_bytes(path, name), name), name), TablesForm, name)
     operators = [convert(item, OperatorForm, name, f"operators[{i}]") for i, item in enumerate(form.operators)]

@@ -194,7 +194,7 @@ def _check_label(label: str) -> None:
     if _LABEL.fullmatch(label) is None:
         raise _Fault(f"malformed URL: {label!r} cannot be part of a host name")
     if label.startswith("xn--"):
-        import idna
+        import idna  # noqa: PLC0415 (10 ms of tables that most catalogues never need)
 
         try:
             idna.ulabel(label)
@@ -203,7 +203,7 @@ def _check_label(label: str) -> None:
 
 
 def _a_labels(text: str) -> str:
-    import idna  # 10 ms of tables that most catalogues never need
+    import idna  # noqa: PLC0415
 
     try:
         mapped = idna.uts46_remap(text, std3_rules=False)

@@ -1,30 +1,29 @@
 """`probe catalogue`: what is tested, whether its files are right, and the markers of block pages."""
 
+# ruff: noqa: PLC0415 (imports inside functions keep `--help` fast)
+
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
+from probe.cli.faults import WRONG_USAGE, Fault, write_file
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from probe.catalogue.model import Catalogue, Endpoint, Fingerprint
+
+T = TypeVar("T")
 
 _PATH = click.Path(path_type=Path)
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", help="json: one object a line."
 )
-_LARGEST = 32 << 20  # bytes of a list of fingerprints
-_TIMEOUT = 30.0  # seconds without a byte
-
-
-class _Wrong(click.ClickException):
-    """Wrong usage or configuration: one line that says what to do, and exit status 2."""
-
-    exit_code = 2
 
 
 @click.group()
@@ -52,7 +51,7 @@ def list_endpoints(path: Path | None, wanted: tuple[str, ...], form: str) -> Non
     loaded = _load(path)
     known = {platform.id for platform in loaded.platforms}
     if unknown := sorted(set(wanted) - known):
-        raise _Wrong(f"no platform {unknown[0]!r} in the catalogue: it has {', '.join(sorted(known))}")
+        raise Fault(f"no platform {unknown[0]!r} in the catalogue: it has {', '.join(sorted(known))}")
     endpoints = [e for e in loaded.endpoints() if not wanted or e.platform in wanted]
     if form == "json":
         _print_json(_endpoint_fields(endpoint) for endpoint in endpoints)
@@ -73,30 +72,8 @@ def check(path: Path | None) -> None:
       probe catalogue check
       probe catalogue check my-platform.yaml
     """
-    from probe.catalogue.fingerprints import load_fingerprints
-    from probe.catalogue.loader import FINGERPRINTS, TABLES, CatalogueFaults, load_catalogue
-    from probe.catalogue.model import CatalogueError
-    from probe.catalogue.tables import load_tables
-
     folder = path or _default_path()
-    faults: list[str] = []
-    counts: list[str] = []
-    try:
-        counts += _counts(load_catalogue(folder))
-    except CatalogueFaults as error:
-        faults += error.faults
-    except CatalogueError as error:
-        faults.append(str(error))
-    try:
-        if (folder / FINGERPRINTS).exists():
-            counts.append(f"{len(load_fingerprints(folder / FINGERPRINTS))} fingerprints")
-    except CatalogueError as error:
-        faults.append(str(error))
-    try:
-        if (folder / TABLES).exists():
-            counts.append(f"{len(load_tables(folder / TABLES).networks)} networks")
-    except CatalogueError as error:
-        faults.append(str(error))
+    counts, faults = _survey(folder)
     if faults:
         _fail(faults)
     click.echo(f"{folder}: fine: {', '.join(counts)}")
@@ -145,7 +122,9 @@ def list_fingerprints(file: Path | None, country: str | None, form: str) -> None
 @fingerprints.command("import")
 @click.argument("sources", metavar="FILE_OR_URL...", nargs=-1, required=True)
 @click.option("--output", type=_PATH, required=True, help="File to write, in our own form; - for standard output.")
-@click.option("--ca-file", type=_PATH, envvar="PROBE_CA_FILE", help="Certificate authorities instead of the public ones.")
+@click.option(
+    "--ca-file", type=_PATH, envvar="PROBE_CA_FILE", help="Certificate authorities instead of the public ones."
+)
 def import_fingerprints(sources: tuple[str, ...], output: Path, ca_file: Path | None) -> None:
     """Read OONI's lists of fingerprints (CSV, from files or https URLs) into one file of our own form.
 
@@ -156,15 +135,9 @@ def import_fingerprints(sources: tuple[str, ...], output: Path, ca_file: Path | 
       probe catalogue fingerprints import fingerprints_dns.csv fingerprints_http.csv --output fingerprints.json
     """
     from probe.catalogue.fingerprints import encode_fingerprints, merge_fingerprints
-    from probe.catalogue.model import CatalogueError
-    from probe.catalogue.ooni_csv import read_ooni_csv
-    from probe.catalogue.reading import decode_text
+    from probe.cli.catalogue_lists import read_list
 
-    try:
-        read = [f for source in sources for f in read_ooni_csv(decode_text(_fetch(source, ca_file), source), source)]
-    except CatalogueError as error:
-        raise _Wrong(str(error)) from None
-    imported = merge_fingerprints(read)
+    imported = merge_fingerprints(f for source in sources for f in _or_fault(partial(read_list, source, ca_file)))
     kept = {(f.location, f.pattern_type, f.pattern) for f in imported}
     shipped = [f for f in _load_fingerprints(None) if (f.location, f.pattern_type, f.pattern) in kept]
     _write(output, encode_fingerprints(merge_fingerprints((*imported, *shipped))))
@@ -173,33 +146,54 @@ def import_fingerprints(sources: tuple[str, ...], output: Path, ca_file: Path | 
 
 def _load(path: Path | None) -> Catalogue:
     from probe.catalogue.loader import load_catalogue
-    from probe.catalogue.model import CatalogueError
 
-    try:
-        return load_catalogue(path or _default_path())
-    except CatalogueError as error:
-        raise _Wrong(str(error)) from None
+    return _or_fault(lambda: load_catalogue(path or _default_path()))
 
 
 def _load_fingerprints(file: Path | None) -> tuple[Fingerprint, ...]:
     from probe.catalogue.fingerprints import load_fingerprints
     from probe.catalogue.loader import FINGERPRINTS
-    from probe.catalogue.model import CatalogueError
 
-    try:
-        return load_fingerprints(file or _default_path() / FINGERPRINTS)
-    except CatalogueError as error:
-        raise _Wrong(str(error)) from None
+    return _or_fault(lambda: load_fingerprints(file or _default_path() / FINGERPRINTS))
 
 
 def _default_path() -> Path:
     from probe.catalogue.loader import default_catalogue_path
+
+    return _or_fault(default_catalogue_path)
+
+
+def _or_fault(load: Callable[[], T]) -> T:
     from probe.catalogue.model import CatalogueError
 
     try:
-        return default_catalogue_path()
+        return load()
     except CatalogueError as error:
-        raise _Wrong(str(error)) from None
+        raise Fault(str(error)) from None
+
+
+def _survey(folder: Path) -> tuple[list[str], list[str]]:
+    """What the catalogue holds, and everything that is wrong with it."""
+    from probe.catalogue.fingerprints import load_fingerprints
+    from probe.catalogue.loader import FINGERPRINTS, TABLES, CatalogueFaults, load_catalogue
+    from probe.catalogue.model import CatalogueError
+    from probe.catalogue.tables import load_tables
+
+    counts: list[str] = []
+    faults: list[str] = []
+    parts: list[Callable[[], list[str]]] = [lambda: _counts(load_catalogue(folder))]
+    if (markers := folder / FINGERPRINTS).exists():
+        parts.append(lambda: [f"{len(load_fingerprints(markers))} fingerprints"])
+    if (tables := folder / TABLES).exists():
+        parts.append(lambda: [f"{len(load_tables(tables).networks)} networks"])
+    for part in parts:
+        try:
+            counts += part()
+        except CatalogueFaults as error:
+            faults += error.faults
+        except CatalogueError as error:
+            faults.append(str(error))
+    return counts, faults
 
 
 def _counts(loaded: Catalogue) -> list[str]:
@@ -229,63 +223,21 @@ def _fail(faults: Sequence[str]) -> NoReturn:
         click.echo(f"Error: {fault}", err=True)
     if len(faults) > 1:
         click.echo(f"{len(faults)} faults", err=True)
-    sys.exit(2)
-
-
-def _fetch(source: str, ca_file: Path | None) -> bytes:
-    if source.startswith("https://"):
-        return _download(source, ca_file)
-    if "://" in source:
-        raise _Wrong(f"{source}: only https:// is fetched: over anything else the list could be altered on its way")
-    from probe.catalogue.reading import read_bytes
-
-    return read_bytes(Path(source), source)
-
-
-def _download(url: str, ca_file: Path | None) -> bytes:
-    import ssl
-
-    import certifi
-    import httpx
-
-    received = bytearray()
-    try:
-        context = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
-        with (
-            httpx.Client(verify=context, timeout=_TIMEOUT, follow_redirects=True) as client,
-            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
-        ):
-            if any(hop.url.scheme != "https" for hop in (*response.history, response)):
-                raise _Wrong(f"{url}: leads to an address without https://, where the list could be altered")
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                received += chunk
-                if len(received) > _LARGEST:
-                    raise _Wrong(f"{url}: larger than {_LARGEST >> 20} MiB, which no list of fingerprints is")
-    except httpx.HTTPStatusError as error:
-        raise _Wrong(f"{url}: the server answered {error.response.status_code}: check the URL") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _Wrong(f"{url}: cannot be fetched: {error or type(error).__name__}") from None
-    except OSError as error:
-        raise _Wrong(f"{ca_file}: no certificate authorities: {error.strerror or error}") from None
-    return bytes(received)
+    sys.exit(WRONG_USAGE)
 
 
 def _write(output: Path, content: bytes) -> None:
     if str(output) == "-":
-        click.get_binary_stream("stdout").write(content)
-        return
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise _Wrong(f"{output}: cannot be written: {error.strerror or error}") from None
+        sys.stdout.buffer.write(content)
+    else:
+        write_file(output, content, "the fingerprints")
 
 
 def _print_json(objects: Iterable[dict[str, object]]) -> None:
     import msgspec
 
     for item in objects:
-        click.echo(msgspec.json.encode(item))
+        click.echo(msgspec.json.encode(item).decode())
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -298,7 +250,9 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*header, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in header:
+        table.add_column(column, no_wrap=column != header[-1], overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+        table.add_row(*map(Text, row))
     Console().print(table)

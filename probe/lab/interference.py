@@ -115,7 +115,9 @@ class CaptivePortal(msgspec.Struct, frozen=True, kw_only=True, tag="captive-port
     """Every name and port is answered by a login page; with `names` False the names resolve honestly."""
 
     names: bool = True
-    page: Page = Page(title="Login", body="<html><head><title>Login</title></head><body>Enter your room number.</body></html>")
+    page: Page = Page(
+        title="Login", body="<html><head><title>Login</title></head><body>Enter your room number.</body></html>"
+    )
 
 
 class DomesticOnly(msgspec.Struct, frozen=True, kw_only=True, tag="domestic-only"):

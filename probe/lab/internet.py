@@ -79,7 +79,11 @@ class _Hosts:
 
 
 def internet(
-    catalogue: Catalogue, sites: Iterable[Site] = (), *, platforms: Iterable[str] | None = None, resolvers: Iterable[Resolver] = ()
+    catalogue: Catalogue,
+    sites: Iterable[Site] = (),
+    *,
+    platforms: Iterable[str] | None = None,
+    resolvers: Iterable[Resolver] = (),
 ) -> World:
     """A world in which every endpoint of these platforms (all where none are named) and all the infrastructure is
     healthy; `sites` and `resolvers` come beside it, and a site given replaces the catalogue's own of that name."""

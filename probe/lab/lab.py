@@ -156,7 +156,9 @@ class Lab:
         network = self.network
         spec = CensorSpec(
             recipes=self._recipes,
-            cables=tuple(Cable(interface=c.interface, mac=c.mac, addresses=(c.address, c.ipv6)) for c in network.clients),
+            cables=tuple(
+                Cable(interface=c.interface, mac=c.mac, addresses=(c.address, c.ipv6)) for c in network.clients
+            ),
             gateway=network.gateway,
             resolver=self._isp.resolver,
             folder=str(self.folder),

@@ -51,7 +51,9 @@ class Layout:
         self.control = f"{id}-k"
         self.networks = tuple(_network(id, position, isp) for position, isp in enumerate(isps))
         self._ipv6 = ipv6
-        self._addresses = sorted({a for s in world.sites for a in s.addresses} | {a for r in world.resolvers for a in r.addresses})
+        self._addresses = sorted(
+            {a for s in world.sites for a in s.addresses} | {a for r in world.resolvers for a in r.addresses}
+        )
 
     @cached_property
     def cables(self) -> dict[str, set[str]]:
@@ -86,7 +88,11 @@ class Layout:
 
     def _world(self) -> list[str]:
         lines = [f"address add {address} dev lo{' nodad' if ':' in address else ''}" for address in self._addresses]
-        lines += ["link set ctl up", f"address add {_CONTROL_GATEWAY}/32 dev ctl", f"route add {CONTROL_ADDRESS} dev ctl"]
+        lines += [
+            "link set ctl up",
+            f"address add {_CONTROL_GATEWAY}/32 dev ctl",
+            f"route add {CONTROL_ADDRESS} dev ctl",
+        ]
         for position, network in enumerate(self.networks):
             here, there = network.transit
             device = f"isp{position}"

@@ -1,4 +1,4 @@
-"""A process inside the lab lives as long as the one that started it: their pipe ends when the starter does, even killed."""
+"""A process inside the lab lives no longer than its starter: their pipe ends with it, killed or not."""
 
 import os
 import sys

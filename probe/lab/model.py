@@ -57,7 +57,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a resolver, or a forger, says to a question for an address. `truncated`: over UDP only, then the truth."""
 
-    kind: Literal["address", "nxdomain", "refused", "servfail", "formerr", "no-answer", "timeout", "truncated"] = "address"
+    kind: Literal["address", "nxdomain", "refused", "servfail", "formerr", "no-answer", "timeout", "truncated"] = (
+        "address"
+    )
     addresses: tuple[str, ...] = ()
 
 

@@ -29,7 +29,9 @@ def check_sealed(cables: dict[str, set[str]], world: str) -> None:
     for namespace, expected in cables.items():
         for link in _show(namespace, "link", "show", "up"):
             if link["ifname"] not in {"lo", *expected}:
-                raise LabError(f"a packet could leave the lab: namespace {namespace} has the interface {link['ifname']}")
+                raise LabError(
+                    f"a packet could leave the lab: namespace {namespace} has the interface {link['ifname']}"
+                )
     for family in ("-4", "-6"):
         if _show(world, family, "route", "show", "default"):
             raise LabError(f"a packet could leave the lab: namespace {world} has a default route")

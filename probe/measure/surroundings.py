@@ -28,7 +28,7 @@ async def look_around(context: Context) -> Surroundings:
     quick = dataclasses.replace(context, mode="light", timeouts=_TIMEOUTS)
     look = _Look(quick)
     async with trio.open_nursery() as nursery:
-        for anchor in quick.infrastructure.anchors:
+        for anchor in look.anchors:
             nursery.start_soon(look.at_anchor, anchor)
         for part in (look.at_rewriting, look.at_ipv6):
             nursery.start_soon(part)
@@ -40,6 +40,8 @@ async def look_around(context: Context) -> Surroundings:
 class _Look:
     def __init__(self, context: Context) -> None:
         self.context = context
+        country = context.network.country
+        self.anchors = [anchor for anchor in context.infrastructure.anchors if anchor.country in {None, country}]
         self.flows: dict[str, Flow] = {}
         self.rewrite: tuple[str, ...] = ()
         self.ipv6 = False
@@ -48,7 +50,7 @@ class _Look:
     def surroundings(self) -> Surroundings:
         asked = list(self.flows.values())
         return Surroundings(
-            anchors=tuple(_seen(anchor, self.flows[anchor.url]) for anchor in self.context.infrastructure.anchors),
+            anchors=tuple(_seen(anchor, self.flows[anchor.url]) for anchor in self.anchors),
             rewrite=self.rewrite,
             resolver_ok=any(flow.told for flow in asked) if asked else None,
             private_neutral=any(all_bogus(flow.told) for flow in asked if flow.target.scheme == "https"),
@@ -116,7 +118,7 @@ def _missing(flow: Flow, failure: str | None) -> tuple[str, str | None, None]:
     if all_bogus(flow.told):
         return "wrong", Failure.DNS_BOGON_ERROR, None
     failures = [step.failure for step in flow.take.steps if step.failure and step.failure != Failure.DNS_NO_ANSWER]
-    return "silent", failure or (failures[-1] if failures else None), None
+    return "silent", failure or (failures[0] if failures else None), None
 
 
 def _as_known(anchor: Anchor, page: HttpStep) -> bool:

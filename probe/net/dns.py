@@ -48,7 +48,8 @@ async def query_udp(
     linger: float = 0.3,
     source: str | None = None,
 ) -> DnsStep:
-    """After the first usable reply more are waited for, for `linger` seconds or twice the time that it took.
+    """After the first usable reply more are waited for, for `linger` seconds or twice the time that it took
+    since the last datagram went out.
 
     A truncated reply is kept and the question put again over TCP: then `transport` is `tcp` if that answered, its
     reply is the last, and the answers are its. `sent` counts datagrams. Nothing is verified of `resolver`: the
@@ -83,7 +84,7 @@ class _Inquiry:
         self._replies: list[Reply] = []
         self._error: str | None = None
         self._edns = True
-        self._sent = 0
+        self._sent, self._sent_at = 0, 0.0
         self._transport = "udp"
         self.chosen: Reply | None = None
 
@@ -125,10 +126,10 @@ class _Inquiry:
             with trio.move_on_at(end if settled or not again else min(end, again[-1])):
                 if await self._heard(sock):
                     now = trio.current_time()
-                    end = min(end, now + max(linger, 2 * (now - start)))
+                    end = min(end, now + max(linger, 2 * (now - self._sent_at)))
 
     async def _send(self, sock: trio.socket.SocketType) -> None:
-        self._sent += 1
+        self._sent, self._sent_at = self._sent + 1, trio.current_time()
         try:
             await sock.send(self._question.wire(edns=self._edns))
         except OSError as exc:  # the answer, by ICMP, to what was sent before

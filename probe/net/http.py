@@ -19,7 +19,7 @@ from probe.net.page import Decoder, NoHost, chosen, next_hop, title_of
 from probe.net.tls_stream import TlsStream
 from probe.net.trace import Trace
 from probe.wire.steps import HttpStep
-from probe.wire.vocabulary import Failure, Purpose
+from probe.wire.vocabulary import UNKNOWN_FAILURE, Failure, Purpose
 
 # What a common browser sends, so that what is answered is what a visitor would see. No cookies, no client hints.
 REQUEST_HEADERS = (

@@ -87,8 +87,9 @@ class Hop:
 
     @functools.cached_property
     def proved(self) -> frozenset[str]:
-        """Addresses where a server showed a valid certificate for this host."""
-        return frozenset(step.address for step in self.tls if step.sni == self.host and step.trusted)
+        """Addresses where a server showed a valid certificate for this host, if only when asked for another name."""
+        ours = (step for step in self.tls if step.sni == self.host or step.purpose is Purpose.INNOCUOUS)
+        return frozenset(step.address for step in ours if step.trusted)
 
     @functools.cached_property
     def connected(self) -> frozenset[str]:

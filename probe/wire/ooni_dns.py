@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from probe.wire.addresses import is_address, parse_address
 from probe.wire.ooni_failures import failure
-from probe.wire.ooni_fields import Document, a_label, binary, integer, parts, seconds, socket_address, text, texts
+from probe.wire.ooni_fields import Document, a_label, binary, integer, parts, seconds, socket_address, span, text, texts
 from probe.wire.steps import DnsReply, DnsStep
 from probe.wire.vocabulary import Failure, Purpose
 
@@ -72,9 +72,9 @@ def _step(entry: Document, name: str, qtype: str, addresses: list[str], duplicat
     wrong = failure(entry.get("failure")) or (
         None if addresses or qtype not in {"A", "AAAA"} else Failure.DNS_NO_ANSWER
     )
-    t = seconds(entry, "t") or 0.0
+    t0, t = span(entry)
     return DnsStep(
-        t0=min(seconds(entry, "t0") or t, t),
+        t0=t0,
         t=t,
         purpose=told_purpose(entry) or purpose,
         failure=wrong,

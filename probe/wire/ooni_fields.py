@@ -50,6 +50,13 @@ def seconds(document: Document, key: str) -> float | None:
     return max(value, 0.0) if value is not None else None
 
 
+def span(document: Document) -> tuple[float, float]:
+    """Start and end of a step, in seconds since the measurement began. Older documents have the end alone."""
+    t = seconds(document, "t") or 0.0
+    t0 = seconds(document, "t0")
+    return (t if t0 is None else min(t0, t)), t
+
+
 def part(document: Document, key: str) -> Document:
     value = document.get(key)
     return value if isinstance(value, dict) else {}

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from probe.wire.ooni_dns import told
 from probe.wire.ooni_failures import failure
-from probe.wire.ooni_fields import Document, Place, binary, clean, integer, part, place, seconds, socket_address, text
+from probe.wire.ooni_fields import Document, Place, binary, clean, integer, part, place, socket_address, span, text
 from probe.wire.steps import HttpStep
 from probe.wire.vocabulary import Purpose
 
@@ -62,8 +62,7 @@ def http_step(entry: Document, purpose: Purpose, reads: list[tuple[float, int]],
     pairs = headers(response)
     body = binary(response.get("body"))
     address, port = socket_address(text(entry, "address")) or (None, None)
-    t = seconds(entry, "t") or 0.0
-    t0 = min(seconds(entry, "t0") or t, t)
+    t0, t = span(entry)
     first_byte, bytes_read = received(reads, t0, t)
     truncated = response.get("body_is_truncated") is True
     return HttpStep(

@@ -24,6 +24,7 @@ from probe.wire.ooni_fields import (
     port,
     seconds,
     socket_address,
+    span,
     text,
     texts,
 )
@@ -111,9 +112,9 @@ def _tcp(test_keys: Document, origin: _Origin) -> Iterable[_Connection]:
         wrong = failure(status.get("failure"))
         if wrong is None and status.get("success") is False:
             wrong = f"{UNKNOWN_FAILURE}: connect failed"
-        t = seconds(entry, "t") or 0.0
+        t0, t = span(entry)
         step = TcpStep(
-            t0=min(seconds(entry, "t0") or t, t),
+            t0=t0,
             t=t,
             purpose=origin.purpose(entry, address),
             failure=wrong,
@@ -138,8 +139,7 @@ def _handshake(entry: Document, where: tuple[str, int], purpose: Purpose, reads:
     """OONI verifies while it shakes hands: a complaint about the certificate says that the handshake got there."""
     wrong = failure(entry.get("failure"))
     verified = wrong is None and entry.get("no_tls_verify") is not True
-    t = seconds(entry, "t") or 0.0
-    t0 = min(seconds(entry, "t0") or t, t)
+    t0, t = span(entry)
     first_byte, bytes_read = received(reads, t0, t)
     chain = tuple(der for item in _items(entry, "peer_certificates") if (der := binary(item)))
     issuer, not_after = _leaf(chain)

@@ -22,10 +22,10 @@ class Datagram:
 
 @dataclass
 class Resolver:
-    """`answer` gives the datagrams for a query's bytes; `over_tcp` the one message."""
+    """`answer` gives the datagrams for a query's bytes; `over_tcp` the one message, or None to close."""
 
     answer: Callable[[bytes], list[Datagram]]
-    over_tcp: Callable[[bytes], bytes] | None = None
+    over_tcp: Callable[[bytes], bytes | None] | None = None
     port: int = 0
     asked: list[dns.message.Message] = field(default_factory=list)
     asked_over_tcp: int = 0
@@ -54,8 +54,11 @@ class Resolver:
         if not asked or self.over_tcp is None:
             return
         wire = self.over_tcp(bytes(asked[2:]))
-        for byte in (len(wire).to_bytes(2, "big") + wire)[:3], (len(wire).to_bytes(2, "big") + wire)[3:]:
-            await stream.send_all(byte)
+        if wire is None:
+            return
+        framed = len(wire).to_bytes(2, "big") + wire
+        for part in (framed[:3], framed[3:]):  # a message may come in pieces
+            await stream.send_all(part)
 
 
 async def _send(sock: trio.socket.SocketType, datagram: Datagram, peer: tuple[str, int]) -> None:

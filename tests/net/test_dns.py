@@ -1,4 +1,7 @@
+import socket
 import sys
+import threading
+import time
 
 import dns.edns
 import dns.message
@@ -17,7 +20,9 @@ from .servers import HOST, closed_port
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a fact that only Linux gives")
 
 
-async def ask(nursery: trio.Nursery, resolver: Resolver, name: str = "x.com", qtype: str = "A", **options: float) -> DnsStep:
+async def ask(
+    nursery: trio.Nursery, resolver: Resolver, name: str = "x.com", qtype: str = "A", **options: float
+) -> DnsStep:
     await nursery.start(resolver.run)
     options.setdefault("linger", 0.05)
     step = await query_udp(Trace(), name, qtype, HOST, port=resolver.port, **options)  # type: ignore[arg-type]
@@ -95,29 +100,28 @@ async def test_a_forged_reply_and_the_real_one_it_raced_are_both_kept(nursery: t
 
 
 @LINUX
-async def test_the_arrival_is_the_kernels_not_the_event_loops(nursery: trio.Nursery) -> None:
-    """The loop is blocked while the reply comes, as it is when other measurements keep it busy."""
-    resolver = Resolver(always("A 192.0.2.1"))
-    await nursery.start(resolver.run)
+async def test_the_arrival_is_the_kernels_not_the_event_loops(nursery: trio.Nursery, trace: Trace) -> None:
+    """The loop is held up while the reply comes, as it is when other measurements keep it busy."""
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 0))
+        asked = threading.Event()
 
-    def block() -> None:
-        import time  # noqa: PLC0415
+        def answer() -> None:
+            wire, peer = server.recvfrom(4096)
+            asked.set()
+            time.sleep(0.1)
+            server.sendto(reply(wire, "A 192.0.2.1"), peer)
 
-        time.sleep(0.3)
+        async def hold_up() -> None:
+            while not asked.is_set():
+                await trio.sleep(0.001)
+            time.sleep(0.3)  # noqa: ASYNC251
 
-    async def soon() -> None:
-        while not resolver.asked:
-            await trio.lowlevel.checkpoint()
-        await trio.sleep(0.0)
-        await trio.lowlevel.checkpoint()
-        block()
-
-    async with trio.open_nursery() as other:
-        other.start_soon(soon)
-        step = await query_udp(Trace(), "x.com", "A", HOST, port=resolver.port, linger=0.01)
-    nursery.cancel_scope.cancel()
+        nursery.start_soon(trio.to_thread.run_sync, answer)
+        nursery.start_soon(hold_up)
+        step = await query_udp(trace, "x.com", "A", HOST, port=server.getsockname()[1], linger=0.01)
     assert step.t >= 0.3
-    assert step.replies[0].t < 0.15
+    assert 0.1 <= step.replies[0].t < 0.2
 
 
 async def test_an_injected_nxdomain_before_the_answer_is_what_counts_and_the_answer_is_kept(
@@ -186,6 +190,7 @@ async def test_an_injected_reply_is_seen_although_the_port_is_closed(trace: Trac
         await there.bind((HOST, 0))
         port = there.getsockname()[1]
         steps: list[DnsStep] = []
+        asked_at = trio.current_time()
 
         async def asking() -> None:
             steps.append(await query_udp(trace, "x.com", "A", HOST, port=port, linger=0.3))
@@ -194,13 +199,13 @@ async def test_an_injected_reply_is_seen_although_the_port_is_closed(trace: Trac
             nursery.start_soon(asking)
             wire, peer = await there.recvfrom(4096)
             there.close()
-            with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as prober:  # draws the ICMP error from the closed port
-                await prober.bind((HOST, 0))
-                await trio.sleep(0.02)
+            await trio.sleep_until(asked_at + 1.1)  # it was asked once more, and the closed port refused that
             with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as injector:
                 await injector.bind((HOST, port))
                 await injector.sendto(reply(wire, "A 10.10.34.35"), peer)
-    assert steps[0].answers == ("10.10.34.35",)
+    (step,) = steps
+    assert (step.failure, step.answers, step.sent) == (None, ("10.10.34.35",), 2)
+    assert step.t < 1.5  # the refusal did end the waiting
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.FORMERR, dns.rcode.NOTIMP])
@@ -227,16 +232,22 @@ async def test_a_server_that_never_understands_misbehaves(nursery: trio.Nursery)
 
 async def test_the_query_announces_a_payload_that_is_not_fragmented(nursery: trio.Nursery) -> None:
     resolver = Resolver(always("A 192.0.2.1"))
-    await ask(nursery, resolver, "X.Com")
+    await ask(nursery, resolver)
     assert resolver.asked[0].payload == 1232
-    assert b"X\x03Com" not in resolver.asked[0].to_wire()
+
+
+async def test_the_name_is_asked_as_written_and_an_answer_in_other_letters_matches(nursery: trio.Nursery) -> None:
+    """Mixing the case of letters (0x20) breaks some of the resolvers that are to be measured."""
+    name = "a-long-enough-name.site.example"
+    resolver = Resolver(lambda wire: [Datagram(reply(wire, "A 192.0.2.1").replace(b"example", b"eXAmPLE"))])
+    step = await ask(nursery, resolver, name)
+    assert (step.answers, step.name) == (("192.0.2.1",), name)
+    assert resolver.asked[0].question[0].name.to_text() == name + "."
 
 
 async def test_a_truncated_answer_is_fetched_over_tcp(nursery: trio.Nursery) -> None:
     many = [f"A 192.0.2.{n}" for n in range(1, 61)]
-    resolver = Resolver(
-        lambda wire: [Datagram(reply(wire, truncated=True))], over_tcp=lambda wire: reply(wire, *many)
-    )
+    resolver = Resolver(lambda wire: [Datagram(reply(wire, truncated=True))], over_tcp=lambda wire: reply(wire, *many))
     step = await ask(nursery, resolver)
     assert (step.failure, step.transport, len(step.answers)) == (None, "tcp", 60)
     assert [r.truncated for r in step.replies] == [True, False]
@@ -253,9 +264,9 @@ async def test_a_truncated_answer_without_tcp_still_answers_with_what_it_holds(n
 
 
 async def test_a_tcp_answer_cut_short_is_the_end_of_a_stream(nursery: trio.Nursery) -> None:
-    resolver = Resolver(lambda wire: [Datagram(reply(wire, truncated=True))], over_tcp=lambda _: b"")
+    resolver = Resolver(lambda wire: [Datagram(reply(wire, truncated=True))], over_tcp=lambda _: None)
     step = await ask(nursery, resolver)
-    assert (step.failure, resolver.asked_over_tcp) == (Failure.DNS_SERVER_MISBEHAVING, 1) or step.failure == "eof_error"
+    assert (step.failure, resolver.asked_over_tcp) == (Failure.EOF_ERROR, 1)
 
 
 async def test_an_extended_error_is_recorded(nursery: trio.Nursery) -> None:

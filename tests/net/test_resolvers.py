@@ -42,6 +42,8 @@ def test_bytes_that_are_no_text_are_no_resolvers(tmp_path: Path) -> None:
     assert system_resolvers(tmp_path / "resolv.conf") == ("1.1.1.1",)
 
 
-@pytest.mark.parametrize(("address", "stub"), [("127.0.0.53", True), ("127.0.0.1", True), ("::1", True), ("9.9.9.9", False)])
+@pytest.mark.parametrize(
+    ("address", "stub"), [("127.0.0.53", True), ("127.0.0.1", True), ("::1", True), ("9.9.9.9", False)]
+)
 def test_a_stub_is_on_this_machine(address: str, stub: bool) -> None:
     assert is_stub(address) is stub

@@ -29,7 +29,9 @@ async def test_a_closed_port_is_refused_and_the_errno_kept(trace: Trace) -> None
     assert (stream, step.failure, step.errno) == (None, Failure.CONNECTION_REFUSED, "ECONNREFUSED")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.10.34.35", "192.168.1.1", "::1", "fe80::1", "169.254.1.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.10.34.35", "192.168.1.1", "::1", "fe80::1", "169.254.1.1", "0.0.0.0"]
+)
 async def test_no_packet_goes_to_an_address_that_is_not_public(address: str, trace: Trace) -> None:
     with trio.socket.socket(tcp.family_of(address)) as server:
         bound = address in {"127.0.0.1", "::1"}

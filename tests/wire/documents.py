@@ -1,4 +1,4 @@
-"""OONI documents made for the tests: the shapes of web_connectivity 0.5, 0.4 and the messengers, none of them anybody's."""
+"""OONI documents made for the tests, in the shapes of web_connectivity 0.5 and of the messengers; nobody's data."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from probe.wire.steps import AnyStep, DnsStep, HttpStep, TcpStep, TlsStep
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "ooni-samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"OONI's samples are not at {SAMPLES}")
 
-SITE, FORGED = "192.0.78.9", "10.10.34.35"
+SITE, FORGED = "203.0.113.9", "10.10.34.35"
 PAGE = "<!doctype html><html><head><title> A\n site &amp; more</title></head><body>hello</body></html>"
 
 
@@ -47,7 +47,7 @@ def query(host: str, addresses: list[str], **more: object) -> dict[str, Any]:
     return {**entry, "t": 0.1, "tags": ["depth=0"], **more}
 
 
-def connect(address: str, port: int = 443, failure: str | None = None, **more: object) -> dict[str, Any]:
+def connect(address: str, port: int = 443, failure: str | None = None, **more: Any) -> dict[str, Any]:
     status = {"failure": failure, "success": failure is None}
     return {"ip": address, "port": port, "status": status, "t0": 0.1, "t": 0.2, "tags": ["depth=0"], **more}
 

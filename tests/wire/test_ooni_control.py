@@ -1,4 +1,4 @@
-"""The test helper's answer is the measure that verdicts hold observations against: a wrong reading makes false alarms."""
+"""The test helper's answer is what verdicts hold observations against: a wrong reading makes false alarms."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_one_address_that_works_is_enough() -> None:
 
 
 def test_minus_one_is_not_measured() -> None:
-    unmeasured = {"body_length": -1, "failure": None, "title": "", "headers": {}, "status_code": -1}
+    unmeasured: dict[str, Any] = {"body_length": -1, "failure": None, "title": "", "headers": {}, "status_code": -1}
     seen = expected(web(control=control(http_request=unmeasured, tcp_connect={}, tls_handshake={})))
     assert (seen.http_ok, seen.status, seen.body_length, seen.tcp_ok) == (None, None, None, None)
 

@@ -154,14 +154,14 @@ def test_hops_are_in_the_order_of_time_and_locations_absolute() -> None:
 
 
 def test_the_steps_of_a_later_hop_follow_the_first_hop() -> None:
-    there = {"tags": ["depth=1"], "transaction_id": 50002}
+    there: dict[str, Any] = {"tags": ["depth=1"], "transaction_id": 50002}
     first = request("https://site.example/", 302, "", address=f"{SITE}:443", transaction_id=50001)
     first["response"]["headers_list"] = [["Location", "https://other.example/"]]
     document = web(
-        queries=[query("other.example", ["192.0.78.24"], tags=["depth=1"]), query("site.example", [SITE])],
-        tcp_connect=[connect("192.0.78.24", **there), connect(SITE, transaction_id=50001)],
+        queries=[query("other.example", ["203.0.113.24"], tags=["depth=1"]), query("site.example", [SITE])],
+        tcp_connect=[connect("203.0.113.24", **there), connect(SITE, transaction_id=50001)],
         tls_handshakes=[
-            handshake("192.0.78.24", "other.example", "connection_reset", **there),
+            handshake("203.0.113.24", "other.example", "connection_reset", **there),
             handshake(SITE, "site.example", transaction_id=50001),
         ],
         requests=[first],
@@ -198,7 +198,7 @@ def test_a_body_that_is_no_text_is_decoded_and_one_that_was_cut_away_is_not_meas
         ("http_invalid_redirect_url", "http_invalid_redirect_location_host"),
         ("tcp_timed_out_error", "generic_timeout_error"),
         ("connect_error", "unknown_failure: connect_error"),
-        ("unknown_failure: dial 192.0.78.9 oops", "unknown_failure: dial [scrubbed] oops"),
+        ("unknown_failure: dial 203.0.113.9 oops", "unknown_failure: dial [scrubbed] oops"),
         ("unknown_failure 'ascii' codec", "unknown_failure: 'ascii' codec"),
         (False, None),
     ],
@@ -222,7 +222,7 @@ def test_names_are_as_they_are_asked_and_urls_in_one_form() -> None:
 
 
 def whatsapp() -> dict[str, Any]:
-    shared = ["192.0.78.1", "192.0.78.2"]
+    shared = ["203.0.113.1", "203.0.113.2"]
     test_keys = {
         "queries": [
             query("e1.whatsapp.net", shared),
@@ -231,8 +231,8 @@ def whatsapp() -> dict[str, Any]:
             query("v.whatsapp.net", [SITE]),
         ],
         "tcp_connect": [
-            connect("192.0.78.1", 443, "generic_timeout_error"),
-            connect("192.0.78.2", 5222),
+            connect("203.0.113.1", 443, "generic_timeout_error"),
+            connect("203.0.113.2", 5222),
             connect(SITE),
         ],
         "tls_handshakes": [handshake(SITE, "web.whatsapp.com"), handshake(SITE, "v.whatsapp.net")],

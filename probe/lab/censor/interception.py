@@ -44,7 +44,9 @@ class Box:
         else:
             await self._relay(tls, name, address, port)
 
-    async def _relay(self, client: trio.SSLStream[trio.SocketStream], name: str | None, address: str, port: int) -> None:
+    async def _relay(
+        self, client: trio.SSLStream[trio.SocketStream], name: str | None, address: str, port: int
+    ) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -17,6 +17,7 @@ from probe.lab.model import Answer, Resolver
 from probe.lab.ports import DNS_PORT
 from probe.lab.world.dns import Zone, serve_udp
 
+
 def read_spec(path: str) -> CensorSpec:
     return msgspec.json.decode(Path(path).read_bytes(), type=CensorSpec)
 

@@ -21,7 +21,9 @@ class Certificates:
             self._contexts[key] = self.make(name, kind)
         return self._contexts[key]
 
-    def make(self, name: str, kind: Certificate = "valid", alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
+    def make(
+        self, name: str, kind: Certificate = "valid", alpn: tuple[str, ...] = ("h2", "http/1.1")
+    ) -> ssl.SSLContext:
         """A new one each time."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pem = write_private(self._folder / "issued.pem", self._authority.issue(name, kind))

@@ -33,7 +33,7 @@ class Zone:
         self._whoami = Whoami(origins)
 
     def respond(self, query: bytes, resolver: Resolver, *, stream: bool) -> list[bytes]:
-        """The datagrams that this resolver sends back, none where it stays silent. Over a stream nothing is truncated."""
+        """The datagrams that this resolver sends back, none where it stays silent; a `stream` truncates nothing."""
         try:
             message = dns.message.from_wire(query)
         except dns.exception.DNSException:
@@ -45,7 +45,7 @@ class Zone:
         reply = self.reply(message, resolver, stream=stream)
         if reply is None:
             return []
-        return [part.to_wire() for part in _copies(reply, resolver.duplicates)]
+        return [part.to_wire(want_shuffle=False) for part in _copies(reply, resolver.duplicates)]
 
     def reply(self, query: dns.message.Message, resolver: Resolver, *, stream: bool) -> dns.message.Message | None:
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
@@ -105,7 +105,9 @@ def _formerr_without_edns(query: dns.message.Message) -> bytes:
     return reply.to_wire()
 
 
-def _with_records(reply: dns.message.Message, qtype: dns.rdatatype.RdataType, records: tuple[str, ...]) -> dns.message.Message:
+def _with_records(
+    reply: dns.message.Message, qtype: dns.rdatatype.RdataType, records: tuple[str, ...]
+) -> dns.message.Message:
     """Without records the reply says so with the zone's SOA (RFC 2308)."""
     if records:
         reply.answer.append(dns.rrset.from_text_list(reply.question[0].name, _TTL, "IN", qtype, records))
@@ -126,16 +128,19 @@ def _copies(reply: dns.message.Message, twice: bool) -> Iterator[dns.message.Mes
     yield reply
     if not twice:
         return
-    rotated = dns.message.from_wire(reply.to_wire())
-    for rrset in rotated.answer:
-        records = list(rrset)
-        rrset.clear()
-        for record in records[1:] + records[:1]:
-            rrset.add(record)
+    rotated = dns.message.from_wire(reply.to_wire(want_shuffle=False))
+    rotated.answer = [_rotated(records) for records in rotated.answer]
     yield rotated
 
 
-async def serve_udp(address: str, port: int, resolver: Resolver, zone: Zone, *, task_status: trio.TaskStatus[None]) -> None:
+def _rotated(records: dns.rrset.RRset) -> dns.rrset.RRset:
+    first, *others = records
+    return dns.rrset.from_rdata_list(records.name, records.ttl, [*others, first])
+
+
+async def serve_udp(
+    address: str, port: int, resolver: Resolver, zone: Zone, *, task_status: trio.TaskStatus[None]
+) -> None:
     sock = trio.socket.socket(trio.socket.AF_INET6 if ":" in address else trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
     await sock.bind((address, port))
     async with trio.open_nursery() as nursery:
@@ -153,8 +158,12 @@ async def _answer_datagram(
         await sock.sendto(reply, client)
 
 
-async def serve_tcp(address: str, resolver: Resolver, zone: Zone, *, task_status: trio.TaskStatus[list[trio.SocketListener]]) -> None:
-    await trio.serve_tcp(partial(_answer_stream, resolver=resolver, zone=zone), 53, host=address, task_status=task_status)
+async def serve_tcp(
+    address: str, resolver: Resolver, zone: Zone, *, task_status: trio.TaskStatus[list[trio.SocketListener]]
+) -> None:
+    await trio.serve_tcp(
+        partial(_answer_stream, resolver=resolver, zone=zone), 53, host=address, task_status=task_status
+    )
 
 
 async def _answer_stream(stream: trio.SocketStream, resolver: Resolver, zone: Zone) -> None:

@@ -24,7 +24,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
 
     def pieces(self) -> Iterator[bytes]:
-        piece = self.body if len(self.body) >= self.size else self.body * (max(_PIECE, len(self.body)) // len(self.body))
+        piece = (
+            self.body if len(self.body) >= self.size else self.body * (max(_PIECE, len(self.body)) // len(self.body))
+        )
         left = self.size
         while left > 0:
             yield piece[:left]

@@ -31,7 +31,7 @@ async def _next_request(stream: trio.abc.Stream, connection: h11.Connection, cli
         except h11.RemoteProtocolError:
             return None
         if event is h11.NEED_DATA:
-            connection.receive_data(await stream.receive_some(65536))
+            connection.receive_data(bytes(await stream.receive_some(65536)))
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):

@@ -33,7 +33,7 @@ class Http2:
 
     async def _receive(self, nursery: trio.Nursery) -> None:
         while True:
-            data = b""
+            data: bytes | bytearray = b""
             with trio.move_on_after(_IDLE):
                 data = await self._stream.receive_some(65536)
             if not data:

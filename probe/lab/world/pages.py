@@ -34,19 +34,19 @@ def page_response(page: Page, name: str) -> Response:
     if page.body is not None:
         body = page.body.encode()
         return Response(status=page.status, headers=headers, body=body, size=len(body))
-    return Response(status=page.status, headers=headers, **_filled(page, name))
+    return Response(status=page.status, headers=headers, body=_filler(page, name), size=page.size)
 
 
 def nothing_here() -> Response:
     return page_response(Page(status=404, body="<html><head><title>404 Not Found</title></head></html>"), "")
 
 
-def _filled(page: Page, name: str) -> dict[str, object]:
-    """A page with its title in front, filler behind; a big one repeats itself."""
+def _filler(page: Page, name: str) -> bytes:
+    """A page with its title in front; a big one repeats itself after a MiB."""
     title = escape(page.title or name)
     head = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1>\n".encode()
     body = head + _FILLER * ((min(page.size, 1 << 20) - len(head)) // len(_FILLER) + 1)
-    return {"body": body[: max(page.size, 1)], "size": page.size}
+    return body[: max(page.size, 1)]
 
 
 def _content(site: Site, path: str, *, from_isp: bool) -> Content:

@@ -21,8 +21,7 @@ def read_spec(path: str) -> WorldSpec:
 
 async def serve(spec: WorldSpec) -> None:
     zone = Zone(spec.world.zone(), spec.world.origins)
-    certificates = Certificates(Authority.load(Path(spec.authority).read_bytes()), Path(spec.folder))
-    web = Web(spec.world.sites, certificates, spec.isps, _asker(spec.world, zone))
+    web = Web(spec.world.sites, _certificates(spec), spec.isps, _asker(spec.world, zone))
     async with trio.open_nursery() as nursery:
         for resolver in spec.world.resolvers:
             for address in resolver.addresses:
@@ -31,6 +30,10 @@ async def serve(spec: WorldSpec) -> None:
         await nursery.start(web.serve)
         await until_abandoned()
         nursery.cancel_scope.cancel()
+
+
+def _certificates(spec: WorldSpec) -> Certificates:
+    return Certificates(Authority.load(Path(spec.authority).read_bytes()), Path(spec.folder))
 
 
 def _asker(world: World, zone: Zone) -> Callable[[str, bytes], Awaitable[bytes | None]]:

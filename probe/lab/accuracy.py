@@ -1,0 +1,110 @@
+"""A case run in a lab of its own, and what was said held against what should have been."""
+
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from probe.catalogue.loader import default_catalogue_path, load_catalogue
+from probe.catalogue.model import Catalogue
+from probe.lab.cases.case import Case, Expected
+from probe.lab.internet import internet
+from probe.lab.lab import Lab
+
+Line = dict[str, Any]
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`wrong` says what differs, subject by subject; none where the case was judged right. `output` is every object
+    that `probe measure` printed."""
+
+    name: str
+    with_expectations: bool
+    expected: str
+    got: str
+    wrong: tuple[str, ...]
+    seconds: float
+    output: tuple[Line, ...]
+
+
+def run_case(case: Case, with_expectations: bool) -> CaseResult:
+    """Raises LabError where the lab cannot be built or `probe measure` fails."""
+    began = time.monotonic()
+    with_control = with_expectations and case.control
+    with lab_of(case) as lab:
+        arguments = [*case.targets, *case.options]
+        known = ["--expectations", str(lab.control(arguments, case.timeout))] if with_control else []
+        output = tuple(lab.measure([*arguments, *known], case.timeout))
+    doubt = case.control and not with_control
+    return CaseResult(
+        name=case.name,
+        with_expectations=with_control,
+        expected="; ".join(f"{subject}: {expected}" for subject, expected in case.expected.items()),
+        got="; ".join(_got(case, output)),
+        wrong=tuple(_faults(case, output, doubt=doubt)),
+        seconds=time.monotonic() - began,
+        output=output,
+    )
+
+
+def lab_of(case: Case) -> Lab:
+    resolvers = (case.resolver,) if case.resolver else ()
+    world = internet(_catalogue(), case.sites, platforms=case.platforms, resolvers=resolvers)
+    resolver = case.resolver.addresses[0] if case.resolver else None
+    return Lab(world, case.interferences, isp=case.isp, resolver=resolver, ipv6=case.ipv6)
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return load_catalogue(default_catalogue_path())
+
+
+def _faults(case: Case, output: tuple[Line, ...], *, doubt: bool) -> Iterator[str]:
+    """With `doubt`, to be unsure is right as well."""
+    for subject, expected in case.expected.items():
+        lines = _lines_about(subject, output)
+        if not lines:
+            yield f"{subject}: nothing was said"
+        for line in lines:
+            if doubt and line["outcome"] == "inconclusive":
+                continue
+            yield from (f"{subject}: {fault}" for fault in _differences(expected, line))
+
+
+def _differences(expected: Expected, line: Line) -> Iterator[str]:
+    if line["outcome"] not in expected.outcomes:
+        yield f"outcome {line['outcome']}, not {'|'.join(expected.outcomes)}"
+        return
+    found = tuple(line.get("techniques", ()))[: len(expected.techniques)]
+    if found != expected.techniques:
+        yield f"techniques {', '.join(line.get('techniques', ())) or 'none'}, not {', '.join(expected.techniques)}"
+    if expected.injected is not None and line.get("injected") is not expected.injected:
+        yield f"injected is {line.get('injected')}"
+    if expected.scope is not None and line.get("scope") != expected.scope:
+        yield f"scope {line.get('scope')}, not {expected.scope}"
+    said = "\n".join(f"{evidence['rule']}: {evidence['text']}" for evidence in line.get("evidence", ()))
+    for pattern in expected.evidence:
+        if not re.search(pattern, said, re.IGNORECASE):
+            yield f"no evidence says /{pattern}/"
+
+
+def _got(case: Case, output: tuple[Line, ...]) -> Iterator[str]:
+    for subject in case.expected:
+        for line in _lines_about(subject, output):
+            words = [line["outcome"], *line.get("techniques", ()), *(["injected"] if line.get("injected") else [])]
+            yield f"{subject}: {' '.join(words)}"
+
+
+def _lines_about(subject: str, output: tuple[Line, ...]) -> list[Line]:
+    if subject == "endpoint":
+        return [line for line in output if line["kind"] == "endpoint"]
+    platform, _, service = subject.partition(".")
+    kind = "service" if service else "platform"
+    return [
+        line
+        for line in output
+        if line["kind"] == kind and line.get("platform") == platform and line.get("service") == (service or None)
+    ]
