@@ -67,9 +67,9 @@ def _rows(text: str, name: str) -> Iterator[Fingerprint]:
             if fingerprint is not None:
                 yield fingerprint
     except csv.Error as error:
-        raise CatalogueError(f"{name}:{reader.line_num}: broken CSV: {error}") from None
+        raise CatalogueError(f"{name}:{reader.reader.line_num}: broken CSV: {error}") from None
     except ValueError as error:
-        raise CatalogueError(f"{name}:{reader.line_num}: {error}") from None
+        raise CatalogueError(f"{name}:{reader.reader.line_num}: {error}") from None
 
 
 def _check_header(header: object, name: str) -> None:

@@ -121,11 +121,9 @@ def _misfits(endpoint: Endpoint, roots: Collection[str]) -> Iterator[tuple[str, 
         yield ".healthy", "only http:// and https:// have a status"
     if scheme not in _WITH_STATUS and endpoint.method != "GET":
         yield ".method", "only http:// and https:// have a method"
-    if endpoint.roots is None:
-        return
-    if scheme not in _WITH_CERTIFICATE:
+    if endpoint.roots is not None and scheme not in _WITH_CERTIFICATE:
         yield ".roots", f"{scheme}: shows no certificate"
-    if endpoint.roots not in roots:
+    elif endpoint.roots is not None and endpoint.roots not in roots:
         yield ".roots", f"no file roots/{endpoint.roots}.pem (there are: {', '.join(sorted(roots)) or 'none'})"
 
 

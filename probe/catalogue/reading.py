@@ -17,12 +17,13 @@ from probe.catalogue.forms import COUNTRY, ID, LOCATION
 from probe.catalogue.model import CatalogueError
 
 LARGEST_FILE = 32 << 20  # bytes; OONI's fingerprints are 0.3 MB
+_LARGEST_YAML = 2 << 20  # characters; slow to read, and no file written by hand is as large
 _MOST_OPENINGS = 5000  # the C parser overflows the stack somewhere above 20,000 levels
 
-_PATTERNS_IN_WORDS = {
-    ID: "of lower-case letters, digits and hyphens",
-    COUNTRY: "of two capital letters",
-    LOCATION: "that is dns, body, title, status, url or header.name in lower case",
+_PATTERNS_IN_WORDS = {  # as msgspec quotes them
+    repr(ID): "of lower-case letters, digits and hyphens",
+    repr(COUNTRY): "of two capital letters",
+    repr(LOCATION): "that is dns, body, title, status, url or header.name in lower case",
 }
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ _PATH_IN_MESSAGE = re.compile(r" - at (`key` in )?`\$(.*)`$")
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(.*)`$")
 _MISSING_KEY = re.compile(r"Object missing required field `(.*)`$")
 _BAD_CHOICE = re.compile(r"Invalid enum value (.*)$")
-_PATTERN = re.compile(r"matching regex '(.*)'$")
+_PATTERN = re.compile(r"matching regex ('.*')$")
 _TYPE = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 _PLAIN_WORDS = {
     "str": "text",
@@ -66,6 +67,8 @@ def decode_text(raw: bytes, name: str) -> str:
 
 def parse_yaml(text: str, name: str) -> object:
     """The document that the YAML holds, of plain Python values. Raises CatalogueError with the line of a fault."""
+    if len(text) > _LARGEST_YAML:
+        raise CatalogueError(f"{name}: larger than {_LARGEST_YAML >> 20} MiB, and not JSON")
     if sum(map(text.count, ("[", "{", "- ", "? "))) < _MOST_OPENINGS:
         try:
             return YAML(typ="safe").load(text)

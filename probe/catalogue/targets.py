@@ -124,7 +124,8 @@ def _host_and_port(authority: str, default: int | None) -> tuple[str, int]:
         raise _Fault("malformed URL: the brackets of an IPv6 address do not match")
     if not match[1]:
         raise _Fault("missing host")
-    return _host(match[1]), _port(match[2], default)
+    port = _port(match[2], default)  # first: `2001:db8::1` is better called a bad port than a bad host
+    return _host(match[1]), port
 
 
 def _port(text: str | None, default: int | None) -> int:

@@ -34,19 +34,23 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _download(url: str, trust: ssl.SSLContext) -> bytes:
+    hooks = {"request": [_refuse_plain]}
     try:
         with (
-            httpx.Client(verify=trust, timeout=_TIMEOUT, follow_redirects=True) as client,
+            httpx.Client(verify=trust, timeout=_TIMEOUT, follow_redirects=True, event_hooks=hooks) as client,
             client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
         ):
-            if any(hop.url.scheme != "https" for hop in (*response.history, response)):
-                raise CatalogueError(f"{url}: leads to an address without https://, where it could be altered")
             response.raise_for_status()
             return _bounded(response, url)
     except httpx.HTTPStatusError as error:
         raise CatalogueError(f"{url}: the server answered {error.response.status_code}: check the URL") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CatalogueError(f"{url}: cannot be fetched: {str(error) or type(error).__name__}") from None
+
+
+def _refuse_plain(request: httpx.Request) -> None:
+    if request.url.scheme != "https":
+        raise CatalogueError(f"{request.url}: redirected to without https://: the list could be altered on its way")
 
 
 def _bounded(response: httpx.Response, url: str) -> bytes:

@@ -74,7 +74,7 @@ def _judge(item: "Saved", library: "Library") -> "Verdict":
 
     saved = item.measurement
     if isinstance(saved, Measurement):
-        return judge_measurement(saved, library.of(saved.endpoint))
+        return judge_measurement(saved, library.of(saved.platform, saved.endpoint))
     return judge_ooni(saved, library)
 
 

@@ -84,7 +84,12 @@ class Layout:
                 lines[client.namespace] = _customer(client.address, network.gateway)
                 if self._ipv6 != "none":
                     lines[client.namespace] += _customer6(client.ipv6, network.gateway6)
-        return {namespace: ["link set lo up", *own] for namespace, own in lines.items()}
+        return {namespace: [*self._links(namespace), *own] for namespace, own in lines.items()}
+
+    def _links(self, namespace: str) -> list[str]:
+        """Packets have the size that they have on a real cable, not that of the kernel's offloading."""
+        cables = sorted(self.cables[namespace])
+        return ["link set lo up", *(f"link set {cable} gso_max_segs 1 up" for cable in cables)]
 
     def _world(self) -> list[str]:
         lines = [f"address add {address} dev lo{' nodad' if ':' in address else ''}" for address in self._addresses]
@@ -96,24 +101,24 @@ class Layout:
         for position, network in enumerate(self.networks):
             here, there = network.transit
             device = f"isp{position}"
-            lines += [f"link set {device} up", f"address add {here}/30 dev {device}"]
+            lines += [f"address add {here}/30 dev {device}"]
             lines.append(f"route add {network.isp.subnet} via {there} dev {device}")
             if self._ipv6 != "none":
                 lines += [f"address add {_six(here)}/126 dev {device} nodad"]
-                lines.append(f"-6 route add {network.isp.ipv6} via {_six(there)} dev {device}")
+                lines.append(f"route add {network.isp.ipv6} via {_six(there)} dev {device}")
         return lines
 
     def _router(self, network: Network) -> list[str]:
         here, there = network.transit
-        lines = ["link set wan up", f"address add {there}/30 dev wan", f"route add default via {here} dev wan"]
+        lines = [f"address add {there}/30 dev wan", f"route add default via {here} dev wan"]
         if self._ipv6 != "none":
-            lines += [f"address add {_six(there)}/126 dev wan nodad", f"-6 route add default via {_six(here)} dev wan"]
+            lines += [f"address add {_six(there)}/126 dev wan nodad", f"route add ::/0 via {_six(here)} dev wan"]
         for client in network.clients:
-            lines += [f"link set {client.interface} up", f"address add {network.gateway}/32 dev {client.interface}"]
+            lines += [f"address add {network.gateway}/32 dev {client.interface}"]
             lines.append(f"route add {client.address} dev {client.interface}")
             if self._ipv6 != "none":
                 lines.append(f"address add {network.gateway6}/128 dev {client.interface} nodad")
-                lines.append(f"-6 route add {client.ipv6} dev {client.interface}")
+                lines.append(f"route add {client.ipv6} dev {client.interface}")
         return lines
 
 
@@ -144,7 +149,6 @@ def _cable(end: str, namespace: str, other_end: str, other_namespace: str, other
 
 def _customer(address: str, gateway: str) -> list[str]:
     return [
-        "link set eth0 up",
         f"address add {address}/32 dev eth0",
         f"route add {gateway} dev eth0",
         f"route add default via {gateway} dev eth0 src {address}",
@@ -154,8 +158,8 @@ def _customer(address: str, gateway: str) -> list[str]:
 def _customer6(address: str, gateway: str) -> list[str]:
     return [
         f"address add {address}/128 dev eth0 nodad",
-        f"-6 route add {gateway} dev eth0",
-        f"-6 route add default via {gateway} dev eth0 src {address}",
+        f"route add {gateway} dev eth0",
+        f"route add ::/0 via {gateway} dev eth0 src {address}",
     ]
 
 

@@ -25,6 +25,7 @@ _counter = itertools.count()
 
 _EVERYWHERE = """
 for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done
+for f in /proc/sys/net/ipv6/conf/*/accept_dad /proc/sys/net/ipv6/conf/*/dad_transmits; do echo 0 > $f; done
 echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
 """
 _ROUTER = """

@@ -58,7 +58,12 @@ def ruleset(recipes: Iterable[Interference], world: World, isp: Isp, *, ipv6: bo
         for table, line in rules_of(recipe, place):
             if line not in tables.setdefault(table, []):
                 tables[table].append(line)
-    return "".join("\n".join([f"*{table}", *lines, "COMMIT", ""]) for table, lines in tables.items())
+    return "".join("\n".join([f"*{table}", *_queues_last(lines), "COMMIT", ""]) for table, lines in tables.items())
+
+
+def _queues_last(lines: list[str]) -> list[str]:
+    """What the queue lets pass goes on at the next table, past the rest of its own."""
+    return sorted(lines, key=lambda line: "NFQUEUE" in line)
 
 
 def needs_censor(rules: str) -> bool:

@@ -40,5 +40,4 @@ def check_sealed(cables: dict[str, set[str]], world: str) -> None:
 def _show(namespace: str, *arguments: str) -> list[dict[str, Any]]:
     command = ["ip", "-n", namespace, "-json", *arguments]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    shown: list[dict[str, Any]] = json.loads(output or "[]")
-    return shown
+    return [shown for shown in json.loads(output or "[]") if shown]  # it prints an empty object for what it leaves out

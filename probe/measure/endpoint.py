@@ -24,7 +24,7 @@ async def measure_endpoint(task: Task, context: Context) -> Judged:
     """Where every anchor was silent one light attempt is still made: if it works, the network does. On any other
     network that is not fit to measure nothing is sent."""
     void = judge_surroundings(context.surroundings)
-    known = context.library.of(task.target.url)
+    known = context.library.of(task.platform, task.target.url)
     if void is not None:
         context = dataclasses.replace(context, mode="light")
     flow = Flow(task, context)

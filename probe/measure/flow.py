@@ -27,7 +27,7 @@ from probe.wire.vocabulary import Failure, Purpose
 MAX_REDIRECTS = 10
 ADDRESSES_A_FAMILY = 2
 HALF = 0.5  # of a timeout, for whatever is not the user's own connection
-_TOO_MANY = f"unknown_failure: stopped after {MAX_REDIRECTS} redirects"
+TOO_MANY_REDIRECTS = f"unknown_failure: stopped after {MAX_REDIRECTS} redirects"
 _TRY_NEXT_RESOLVER = frozenset(
     {Failure.GENERIC_TIMEOUT_ERROR, Failure.DNS_SERVFAIL_ERROR, Failure.DNS_REFUSED_ERROR, Failure.CONNECTION_REFUSED}
 )
@@ -53,6 +53,7 @@ class Flow:
         self.started_at = context.now()
         self.id = uuid7(self.started_at)
         self.target = task.target
+        self.resolved: str | None = None  # whose names these are: a redirect to the same host asks nobody again
         self.told: tuple[str, ...] = ()
         self.trusted: tuple[str, ...] | None = None
         self.reached = Reached()
@@ -82,24 +83,29 @@ class Flow:
             if following is None or page is None:
                 return
             if followed == MAX_REDIRECTS:
-                looped = msgspec.structs.replace(page, failure=_TOO_MANY, location=None)
+                looped = msgspec.structs.replace(page, failure=TOO_MANY_REDIRECTS, location=None)
                 self.take.steps[self.take.steps.index(page)] = self.reached.page = looped
                 return
             self.target = following
 
     async def visit(self) -> None:
         """One host: its names, then the first of its addresses that accepts."""
-        self.reached, self.trusted = Reached(), None
+        self.reached = Reached()
+        if self.target.host != self.resolved:
+            await self._resolve()
+        if self.target.scheme != "dns" and self.usable(self.told):
+            self.reached = await self.attempt(self.usable(self.told), Purpose.TARGET)
+
+    # --- names ---
+
+    async def _resolve(self) -> None:
+        self.resolved, self.trusted = self.target.host, None
         if is_address(self.target.host):
             self.told = self.trusted = (self.target.host,)
         else:
             self.told = await self.lookup(Purpose.TARGET)
             if self.context.mode != "light" or not self.usable(self.told):
                 await self.ask_trusted()
-        if self.target.scheme != "dns" and self.usable(self.told):
-            self.reached = await self.attempt(self.usable(self.told), Purpose.TARGET)
-
-    # --- names ---
 
     async def lookup(self, purpose: Purpose, *, scale: float = 1.0) -> tuple[str, ...]:
         """What the system's resolvers tell, asked as a stub would: the next one where one fails."""

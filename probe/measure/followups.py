@@ -8,7 +8,7 @@ where a trusted resolver sees the name is as a question over plain UDP, which is
 
 import trio
 
-from probe.measure.flow import HALF, Flow, Reached
+from probe.measure.flow import HALF, TOO_MANY_REDIRECTS, Flow, Reached
 from probe.measure.recorder import drop
 from probe.verdict.seen import TIMEOUTS, all_bogus
 from probe.verdict.tls import answered
@@ -145,7 +145,8 @@ async def _unshaken(flow: Flow, reached: Reached, failed: TlsStep) -> None:
         await flow.innocuous(address, purpose=Purpose.SMALL_HELLO, profile="small", scale=HALF)
     if not isolated:
         await _elsewhere(flow)
-    await _shake_again(flow, address, Purpose.SPLIT, profile="split")
+    if isolated or failed.failure not in TIMEOUTS:  # where every name is met with silence its shape cannot matter
+        await _shake_again(flow, address, Purpose.SPLIT, profile="split")
     await trio.sleep(_pause([failed.failure]))
     await _shake_again(flow, address, Purpose.REPEAT)
 
@@ -186,6 +187,8 @@ def _tested(flow: Flow, purpose: Purpose) -> bool:
 
 
 async def _unfetched(flow: Flow, reached: Reached, failed: HttpStep) -> None:
+    if failed.failure == TOO_MANY_REDIRECTS:
+        return
     if reached.tls is None:
         await _other_host(flow, reached.connected[0])
     await trio.sleep(_pause([failed.failure]))

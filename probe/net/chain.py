@@ -1,10 +1,10 @@
 """Whether a server's certificate chain proves that it is who the name says, judged apart from the handshake.
 
-The chain is verified by OpenSSL (pyOpenSSL's `X509StoreContext`), because it must say what the usual clients say.
-`cryptography.x509.verification`, which is 1.6 MiB smaller, was tried with all its policies relaxed: it still calls
-invalid what browsers and OpenSSL accept (see `tests/net/test_chain.py`), and one false "interception" costs more than
-that. OpenSSL builds the path without going back and to a depth of 100, and the handshake accepts 100 kB of
-certificates at most, so the work is bounded whatever a server sends.
+OpenSSL verifies it (pyOpenSSL's `X509StoreContext`): it says what the usual clients say, apart from the name and with
+a code that tells an unknown authority from an expired certificate. `cryptography.x509.verification` is 1.6 MiB smaller
+and with relaxed policies nearly as lenient, but judges chain and name in one, reports its reason as prose only, and
+refuses a root without basicConstraints or a leaf without alternative names. OpenSSL builds a path without going back,
+100 deep at most, and the handshake takes 100 kB of certificates at most: the work is bounded whatever a server sends.
 """
 
 import datetime as dt
@@ -39,10 +39,7 @@ class Roots:
 
     def __init__(self, certificates: Sequence[crypto.X509]) -> None:
         self._certificates = tuple(certificates)
-        self._store = crypto.X509Store()
-        self._store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # whatever was given is trusted, as browsers do
-        for certificate in self._certificates:
-            self._store.add_cert(certificate)
+        self._latest: tuple[dt.datetime, crypto.X509Store] | None = None
 
     @classmethod
     def load(cls, ca_file: Path | None) -> Self:
@@ -59,13 +56,25 @@ class Roots:
         raw = pem.encode() if isinstance(pem, str) else pem
         return Roots((*self._certificates, *_certificates(raw, "private root")))
 
+    def _store(self, moment: dt.datetime) -> crypto.X509Store:
+        """Of that minute: a store keeps the first time that it was given, whatever it is given later."""
+        minute = moment.astimezone(dt.UTC).replace(second=0, microsecond=0)
+        if self._latest is not None and self._latest[0] == minute:
+            return self._latest[1]
+        store = crypto.X509Store()
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # whatever was given is trusted, as browsers do
+        store.set_time(minute)
+        for certificate in self._certificates:
+            store.add_cert(certificate)
+        self._latest = (minute, store)
+        return store
+
     def failure_of(self, chain: Sequence[bytes], moment: dt.datetime) -> str | None:
         """What is wrong with the chain (DER, leaf first) at that moment, or None: `ssl_unknown_authority` or
         `ssl_invalid_certificate`. The order of what follows the leaf does not matter."""
         try:
             leaf, *others = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
-            self._store.set_time(moment.astimezone(dt.UTC))
-            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
+            crypto.X509StoreContext(self._store(moment), leaf, others).verify_certificate()
         except crypto.X509StoreContextError as exc:
             return Failure.SSL_UNKNOWN_AUTHORITY if exc.errors[0] in _NO_PATH else Failure.SSL_INVALID_CERTIFICATE
         except (crypto.Error, ValueError):
@@ -100,7 +109,7 @@ def prove(chain: Sequence[bytes], name: str, roots: Roots, moment: dt.datetime) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is odd about a certificate is no news for the terminal
             return _read(x509.load_der_x509_certificate(chain[0]), name, failure)
-    except (ValueError, TypeError, LookupError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except Exception:  # cryptography has many words for what cannot be read, without a common one
         return Proof(failure=failure or Failure.SSL_INVALID_CERTIFICATE)
 
 

@@ -4,7 +4,7 @@ httpx would resolve, connect and verify by itself; here each of these is a step 
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Self
 
 import httpcore
 import httpx
@@ -31,12 +31,27 @@ class Exchange(httpx.AsyncBaseTransport):
         target = httpcore.URL(
             scheme=self._origin.scheme, host=self._origin.host, port=self._origin.port, target=request.url.raw_path
         )
-        sent = httpcore.Request(request.method, target, headers=request.headers.raw, content=request.stream)
+        sent = httpcore.Request(request.method, target, headers=request.headers.raw, content=_Whole(request.content))
         answer = await self._connection.handle_async_request(sent)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
 
     async def aclose(self) -> None:
         await self.wire.aclose()
+
+
+class _Whole:
+    """A request's body in one piece. No generator, which a failed write would leave half done."""
+
+    def __init__(self, content: bytes) -> None:
+        self._pieces = iter((content,) if content else ())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 class _Body(httpx.AsyncByteStream):

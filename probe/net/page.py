@@ -50,12 +50,14 @@ def next_hop(url: str, status: int, headers: httpx.Headers) -> str | None:
     if status not in _REDIRECTS or "location" not in headers:
         return None
     try:
-        there = httpx.URL(url).join(headers["location"])
+        said = httpx.URL(headers["location"])
+        there = httpx.URL(url).join(said)
     except (httpx.InvalidURL, UnicodeError, ValueError) as exc:
         raise NoHost from exc
     if there.scheme not in {"http", "https"}:
         return None
-    if not there.host:
+    hostless = said.is_absolute_url is False and said.scheme in {"http", "https"}  # `join` would fill in ours
+    if hostless or not there.host or not (there.port is None or 0 < there.port < 65536):
         raise NoHost
     return str(there)
 

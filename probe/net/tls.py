@@ -49,7 +49,7 @@ async def handshake(
     t0 = trace.now()
     try:
         tls = TlsStream(stream, context_for(tuple(alpn), profile), sni)
-    except (ValueError, ssl.SSLError):  # no host name: empty, too long, a label too long
+    except (ValueError, TypeError, ssl.SSLError):  # no host name: empty, too long, with a null byte
         await Meter(stream).aclose()
         return TlsStep(t0=t0, t=trace.now(), failure=Failure.INVALID_ARGUMENT, **facts), None
     arrivals = _first_arrivals(trace, tls.meter)

@@ -41,7 +41,10 @@ def judge_http(hop: Hop, known: Known, honest: frozenset[str] | None, *, last: b
 
 
 def _counts(page: HttpStep, hop: Hop, honest: frozenset[str] | None) -> bool:
-    """Whether the page came from an honest address. OONI's older records name none: then it was the resolver's."""
+    """Whether the page came from an honest address. OONI's older records name none: then it was the resolver's.
+    What lies behind a bad certificate is no page of this layer, only evidence for the one below."""
+    if hop.scheme == "https" and page.failure is None and not page.trusted:
+        return False
     if honest is None or page.address in honest:
         return True
     return page.address is None and bool(honest & frozenset(hop.answers))

@@ -31,11 +31,12 @@ class Library:
         self._expectations = expectations.endpoints if expectations else {}
         platforms = catalogue.platforms if catalogue else ()
         self._domains = {platform.id: platform.domains for platform in platforms}
-        self._endpoints = {endpoint.url: endpoint for endpoint in catalogue.endpoints()} if catalogue else {}
+        listed = catalogue.endpoints() if catalogue else ()
+        self._endpoints = {(endpoint.platform, endpoint.url): endpoint for endpoint in listed}
 
-    def of(self, url: str, expectation: Expectation | None = None) -> Known:
+    def of(self, platform: str | None, url: str, expectation: Expectation | None = None) -> Known:
         """What is known of one endpoint. `expectation` came with the measurement itself, as OONI's control does."""
-        endpoint = self._endpoints.get(url)
+        endpoint = self._endpoints.get((platform or "", url))
         return Known(
             expectation=expectation or self._expectations.get(url),
             fingerprints=self._fingerprints,

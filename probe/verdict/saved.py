@@ -16,9 +16,7 @@ _STOPPED = frozenset({Outcome.BLOCKED, Outcome.PARTIAL, Outcome.DEGRADED})
 
 def judge_ooni(saved: OoniMeasurement, library: Library) -> Verdict:
     """One verdict for the whole document: the endpoint's own, or the sum over the test's services."""
-    judged = [
-        (part, judge(part.measurement, library.of(part.measurement.endpoint, part.expectation))) for part in saved.parts
-    ]
+    judged = [(part, _judge(part, library)) for part in saved.parts]
     if len(judged) == 1:
         return judged[0][1]
     services: dict[str, list[tuple[OoniPart, Verdict]]] = {}
@@ -26,6 +24,11 @@ def judge_ooni(saved: OoniMeasurement, library: Library) -> Verdict:
         services.setdefault(part.measurement.service or "", []).append((part, verdict))
     outcomes = {name: _service(pairs) for name, pairs in services.items()}
     return _sum(outcomes, [verdict for _, verdict in judged])
+
+
+def _judge(part: OoniPart, library: Library) -> Verdict:
+    measurement = part.measurement
+    return judge(measurement, library.of(measurement.platform, measurement.endpoint, part.expectation))
 
 
 def _service(pairs: Sequence[tuple[OoniPart, Verdict]]) -> Outcome:

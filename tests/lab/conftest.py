@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 
 from probe.lab.model import LabError
@@ -7,9 +5,8 @@ from probe.lab.sealed import check_machine
 
 
 @pytest.fixture(autouse=True, scope="session")
-def machine_for_labs() -> Iterator[None]:
+def machine_for_labs() -> None:
     try:
         check_machine()
     except LabError as error:
         pytest.skip(str(error))
-    yield

@@ -1,6 +1,7 @@
 """A client of its own for the lab's tests: one plain exchange, and what was seen as one JSON object.
 
-Runs inside a namespace (`python observer.py dns 1.1.1.1 x.com`), on sockets alone: nothing of the product measures here.
+Runs inside a namespace (`python observer.py dns 1.1.1.1 x.com`), on sockets alone: nothing of the product
+measures here.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import dns.rcode
 from cryptography import x509
 
 IP_RECVTTL = 12
-PATIENCE = 1.5
+PATIENCE = 1.2
 
 
 def ask_udp(resolver: str, name: str, qtype: str, edns: bool) -> dict[str, Any]:
@@ -115,13 +116,12 @@ def certificate(tls: ssl.SSLObject) -> dict[str, Any]:
 
 
 def get(address: str, host: str, *, tls: bool, path: str, patience: float) -> dict[str, Any]:
-    """HTTP/1.1, read to the end of the connection or of patience."""
+    """HTTP/1.1, read until the connection ends or patience does."""
     try:
         with socket.create_connection((address, 443 if tls else 80), PATIENCE) as plain:
             sock = client_context().wrap_socket(plain, server_hostname=host) if tls else plain
-            sock.settimeout(patience)
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            data, ending = read(sock)
+            data, ending = read(sock, patience)
     except OSError as error:
         return {"seen": seen(error), "bytes": 0}
     head, _, body = data.partition(b"\r\n\r\n")
@@ -138,14 +138,18 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-def read(sock: socket.socket) -> tuple[bytes, str]:
-    data = b""
+def read(sock: socket.socket, patience: float) -> tuple[bytes, str]:
+    data = bytearray()
+    until = time.monotonic() + patience
     try:
-        while piece := sock.recv(1 << 20):
+        while (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            if not (piece := sock.recv(1 << 20)):
+                return bytes(data), "eof"
             data += piece
     except OSError as error:
-        return data, seen(error)
-    return data, "eof"
+        return bytes(data), seen(error)
+    return bytes(data), "silence"
 
 
 def seen(error: Exception) -> str:

@@ -5,7 +5,8 @@ import pytest
 
 from probe.lab.lab import Lab
 from probe.lab.model import Answer, DnsOverHttps, Page, Redirects, Resolver, Site, World
-from tests.lab.observing import first_records, observe
+
+from .observing import first_records, observe
 
 ADDRESS = "151.101.1.1"
 SHARED = "151.101.1.2"
@@ -162,7 +163,12 @@ def test_a_site_may_treat_the_clients_of_isps_otherwise(lab: Lab) -> None:
 
 
 def test_telegram_speaks_plain_http_on_443(lab: Lab) -> None:
-    script = "import http.client as h; c = h.HTTPConnection('149.154.167.51', 443); c.request('POST', '/'); print(c.getresponse().status)"
+    script = """
+import http.client
+connection = http.client.HTTPConnection("149.154.167.51", 443)
+connection.request("POST", "/")
+print(connection.getresponse().status)
+"""
     assert lab.run(lab.vantage, [sys.executable, "-c", script]).stdout.strip() == "404"
 
 

@@ -48,7 +48,6 @@ def issue(
     constraints: bool = True,
     usage: x509.ObjectIdentifier | None = None,
     serial: int | None = None,
-    digest: hashes.HashAlgorithm | None = None,
 ) -> Identity:
     """`strict`: with key identifiers and key usage, as the CA/Browser Forum wants it."""
     key = key or new_key()
@@ -63,35 +62,25 @@ def issue(
         .not_valid_before(start)
         .not_valid_after(end)
     )
-    for extension, critical in _extensions(key, signer, ca, names, strict, constraints, usage):
-        builder = builder.add_extension(extension, critical)
-    return Identity(builder.sign(signer, digest or hashes.SHA256()), key)
-
-
-def _extensions(
-    key: Key,
-    signer: Key,
-    ca: bool,
-    names: tuple[str, ...],
-    strict: bool,
-    constraints: bool,
-    usage: x509.ObjectIdentifier | None,
-) -> list[tuple[x509.ExtensionType, bool]]:
-    found: list[tuple[x509.ExtensionType, bool]] = []
+    extensions = _key_extensions(key, signer, ca=ca) if strict else []
     if ca and constraints:
-        found.append((x509.BasicConstraints(ca=True, path_length=None), strict))
+        extensions.append((x509.BasicConstraints(ca=True, path_length=None), strict))
     if names:
-        found.append((x509.SubjectAlternativeName([general_name(name) for name in names]), False))
-    if strict:
-        found.append((x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False))
-        found.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False))
-        usages = (not ca, False, False, False, False, ca, ca, False, False)
-        found.append((x509.KeyUsage(*usages), True))
-        if not ca:
-            found.append((x509.ExtendedKeyUsage([usage or ExtendedKeyUsageOID.SERVER_AUTH]), False))
-    elif usage is not None:
-        found.append((x509.ExtendedKeyUsage([usage]), False))
-    return found
+        extensions.append((x509.SubjectAlternativeName([general_name(name) for name in names]), False))
+    if usage is not None or (strict and not ca):
+        extensions.append((x509.ExtendedKeyUsage([usage or ExtendedKeyUsageOID.SERVER_AUTH]), False))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return Identity(builder.sign(signer, hashes.SHA256()), key)
+
+
+def _key_extensions(key: Key, signer: Key, *, ca: bool) -> list[tuple[x509.ExtensionType, bool]]:
+    usages = (not ca, False, False, False, False, ca, ca, False, False)
+    return [
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),
+        (x509.KeyUsage(*usages), True),
+    ]
 
 
 def general_name(name: str) -> x509.GeneralName:

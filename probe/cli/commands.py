@@ -1,0 +1,40 @@
+"""The commands by name, and the text of `probe --help`.
+
+It is kept here as text, not asked of click, because importing click alone takes four times as long as Python needs to
+start: `probe --help` answers without it. Command, place and short help are listed in the order in which a newcomer
+needs them; tests hold the texts against the commands.
+"""
+
+COMMANDS = {
+    "measure": ("probe.cli.measure:measure", "Measure now what this network blocks, and how."),
+    "judge": ("probe.cli.judge:judge", "Judge saved measurements again, one verdict a line."),
+    "catalogue": ("probe.cli.catalogue:catalogue", "The catalogue of platforms: what is tested."),
+    "lab": ("probe.cli.lab:lab", "The censored internet in network namespaces (Linux, root)."),
+}
+
+_OVERVIEW = """\
+Usage: probe [OPTIONS] COMMAND [ARGS]...
+
+  Tells which social platforms this network blocks, and how.
+
+Options:
+  --version                       Show the version and exit.
+  --log-format [console|json]     How the log on standard error is written.
+                                  [default: console]
+  --log-level [debug|info|warning|error]
+                                  The least that is logged.  [default: warning]
+  --help                          Show this message and exit.
+
+Commands:
+{commands}
+
+Every command has a --help with an example. Exit status: 0 done, 1 failed,
+2 wrong usage or configuration, 3 done and something is blocked (only with
+--fail-on-blocked).
+
+  Example: probe measure x whatsapp.messaging
+"""
+
+
+def overview() -> str:
+    return _OVERVIEW.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()))

@@ -1,0 +1,1 @@
+"""Tests of the rules that turn records into verdicts."""
