@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from probe.catalogue.loader import default_catalogue_path, load_catalogue
 from probe.catalogue.model import Catalogue
 from probe.lab.cases.case import Case, Expected
 from probe.lab.internet import internet
+from probe.lab.interruption import termination_unwinds
 from probe.lab.lab import Lab
 
 Line = dict[str, Any]
@@ -48,6 +50,17 @@ def run_case(case: Case, with_expectations: bool) -> CaseResult:
         seconds=time.monotonic() - began,
         output=output,
     )
+
+
+def run_cases(runs: Iterable[tuple[Case, bool]], jobs: int) -> Iterator[CaseResult]:
+    """As they were given, `jobs` at a time. Raises what `run_case` raises; those not yet begun are then left out."""
+    with termination_unwinds(), ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_case, case, with_expectations) for case, with_expectations in runs]
+        try:
+            for future in waiting:
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def lab_of(case: Case) -> Lab:

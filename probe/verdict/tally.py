@@ -13,6 +13,7 @@ from probe.wire.vocabulary import CONNECTION_ORDER, Outcome, Technique
 
 _REACHED = frozenset({Outcome.OK, Outcome.DEGRADED})
 _DECIDED = frozenset({Outcome.OK, Outcome.BLOCKED, Outcome.DEGRADED})
+_DOUBT = 0.25  # a larger share of groups that failed for unknown reasons leaves no "ok"
 _APART = frozenset({"quic"})  # a browser falls back to TCP: told, but not the service's outcome
 
 
@@ -50,6 +51,8 @@ def service_outcome(units: Counter[Outcome], blocked_share: float) -> Outcome:
         return Outcome.BLOCKED if whole else Outcome.PARTIAL
     if units[Outcome.DEGRADED]:
         return Outcome.DEGRADED
+    if units[Outcome.INCONCLUSIVE] > _DOUBT * (units[Outcome.OK] + units[Outcome.INCONCLUSIVE]):
+        return Outcome.INCONCLUSIVE
     return next(
         o for o in (Outcome.OK, Outcome.INCONCLUSIVE, Outcome.DOWN, Outcome.VOID) if units[o] or o is Outcome.VOID
     )
@@ -62,7 +65,7 @@ def tally_platform(platform: Platform, services: Sequence[Tally], verdicts: Iter
 
 
 def platform_outcome(outcomes: Counter[Outcome]) -> Outcome:
-    """Down and undecided services say nothing about the others."""
+    """A service that is down for everybody says nothing about the others; one that is undecided leaves no `ok`."""
     affected = outcomes[Outcome.BLOCKED] + outcomes[Outcome.PARTIAL]
     reached = sum(outcomes[outcome] for outcome in _REACHED)
     if affected:
@@ -72,7 +75,7 @@ def platform_outcome(outcomes: Counter[Outcome]) -> Outcome:
             and outcomes[Outcome.BLOCKED] >= outcomes[Outcome.INCONCLUSIVE]
         )
         return Outcome.BLOCKED if whole else Outcome.PARTIAL
-    order = (Outcome.DEGRADED, Outcome.OK, Outcome.INCONCLUSIVE, Outcome.DOWN, Outcome.VOID)
+    order = (Outcome.DEGRADED, Outcome.INCONCLUSIVE, Outcome.OK, Outcome.DOWN, Outcome.VOID)
     return next((outcome for outcome in order if outcomes[outcome]), Outcome.VOID)
 
 

@@ -71,7 +71,7 @@ class Entries:
             "queries": self.queries,
             "tcp_connect": self.tcp_connect,
             "tls_handshakes": self.tls_handshakes,
-            "requests": sorted(reversed(self.requests), key=lambda entry: -entry["t"]),
+            "requests": sorted(self.requests, key=lambda entry: entry["t"])[::-1],
             "network_events": sorted(self.network_events, key=lambda event: event["t"]),
             **({"x_dns_duplicate_responses": self.duplicates} if self.duplicates else {}),
         }

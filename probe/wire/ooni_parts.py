@@ -38,12 +38,12 @@ def found_parts(test: str, asked: str | None, steps: tuple[AnyStep, ...]) -> Ite
 
 
 def placed(endpoint: str, steps: tuple[AnyStep, ...], test: str) -> Found:
-    """The endpoint with the platform and service that the test fixes. Ports of one host without a page are
-    alternatives."""
+    """The endpoint with the platform and service that the test fixes. Ports of one chat host are alternatives, and so
+    are the http and https doors of one web client: browsers take the second whatever the first does."""
     host = host_of(endpoint)
     entry = fixed(host)
     service, platform = (entry.service, entry.platform) if entry else ("web", test)
-    group = host if entry and service == "messaging" and test in {"whatsapp", "telegram"} else None
+    group = host if entry and service in {"messaging", "web"} and test in {"whatsapp", "telegram"} else None
     return Found(endpoint=endpoint, steps=steps, platform=platform, service=service, group=group)
 
 

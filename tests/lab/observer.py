@@ -18,7 +18,9 @@ import dns.rcode
 from cryptography import x509
 
 IP_RECVTTL = 12
-PATIENCE = 1.2
+PATIENCE = 1.5
+FIRST_REPLY = 2.0
+FURTHER_REPLIES = 0.3
 
 
 def ask_udp(resolver: str, name: str, qtype: str, edns: bool) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def ask_udp(resolver: str, name: str, qtype: str, edns: bool) -> dict[str, Any]:
 
 
 def replies(sock: socket.socket) -> Iterator[dict[str, Any]]:
-    until = time.monotonic() + 0.4
+    until = time.monotonic() + FIRST_REPLY
     while (left := until - time.monotonic()) > 0:
         sock.settimeout(left)
         try:
@@ -42,6 +44,7 @@ def replies(sock: socket.socket) -> Iterator[dict[str, Any]]:
         except ConnectionRefusedError:
             yield {"refused": True}
             return
+        until = time.monotonic() + FURTHER_REPLIES
         ttl = next((int.from_bytes(value[:4], sys.byteorder) for _, kind, value in ancillary if kind == 2), None)
         yield {**reply(dns.message.from_wire(data)), "ip_ttl": ttl}
 

@@ -147,7 +147,7 @@ def test_silence_noise_and_a_byte_a_second_instead_of_tls(lab: Lab) -> None:
 
 def test_pages_are_as_long_as_asked_for(lab: Lab) -> None:
     assert observe(lab, "http", ADDRESS, "www.gazette.org")["body"] == 330_000
-    assert observe(lab, "http", f"{FAULTY}10", "big.org", "--tls")["body"] == 32 * MIB
+    assert observe(lab, "http", f"{FAULTY}10", "big.org", "--tls", "--patience", "25")["body"] == 32 * MIB
 
 
 def test_a_chain_of_redirects_ends_after_its_hops(lab: Lab) -> None:

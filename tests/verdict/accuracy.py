@@ -224,7 +224,7 @@ def chain(length: int, *, looped: bool = False) -> Measurement:
 def faults() -> Iterator[Case]:
     """The site's own: the control sees the same, so the expectation is made of the very records."""
     kinds: dict[str, Certificate] = {"expired-cert": EXPIRED, "wrong-name": FRONT, "self-signed": SELF_SIGNED}
-    found = {f"server-{kind}": https(tls=certificate) for kind, certificate in kinds.items()}
+    found = {f"server-{kind}": https(tls=shown, innocuous=shown) for kind, shown in kinds.items()}
     found["server-refuses"] = unconnected(REFUSED)
     found["server-nxdomain"] = https(dns=NXDOMAIN, true=NXDOMAIN, then=(lookup(X, NXDOMAIN, purpose=Purpose.REPEAT),))
     found["server-silent"] = https(tls=TIMEOUT, innocuous=TIMEOUT, then=(repeated(shake(X, SITE, TIMEOUT)),))

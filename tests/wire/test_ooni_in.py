@@ -249,7 +249,7 @@ def test_a_messenger_is_one_part_an_endpoint_with_platform_service_and_group() -
         ("tcp://e1.whatsapp.net:5222", "messaging", "e1.whatsapp.net"),
         ("tcp://e2.whatsapp.net:443", "messaging", "e2.whatsapp.net"),
         ("https://v.whatsapp.net/v2/register", "registration", None),
-        ("https://web.whatsapp.com/", "web", None),
+        ("https://web.whatsapp.com/", "web", "web.whatsapp.com"),
     ]
     assert {p.measurement.platform for p in parts} == {"whatsapp"}
     assert len({p.measurement.id for p in parts}) == len(parts)

@@ -12,3 +12,5 @@ from probe.lab.cases.sites import SITES
 CASES: dict[str, Case] = {
     case.name: case for family in (BENIGN, NAMES, CONNECTIONS, PAGES, SITES, PLATFORMS, NETWORKS) for case in family
 }
+
+__all__ = ["CASES", "Case"]

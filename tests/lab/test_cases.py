@@ -1,0 +1,33 @@
+"""Every case that a release must judge right, with the expectations of a control and without them.
+
+`pytest tests/lab/test_cases.py -k sni` runs a part; several labs run side by side.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from probe.lab.accuracy import CaseResult, run_case
+from probe.lab.cases import CASES
+
+JOBS = 4
+RUNS = [(name, known) for name, case in CASES.items() for known in ((True, False) if case.control else (False,))]
+Results = dict[tuple[str, bool], Future[CaseResult]]
+
+
+@pytest.fixture(scope="module")
+def results(request: pytest.FixtureRequest) -> Iterator[Results]:
+    """Those of the runs that were selected, under way from the first on."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    runs = [item.callspec.params["run"] for item in items if item.originalname == "test_case_is_judged_right"]
+    with ThreadPoolExecutor(JOBS) as pool:
+        yield {(name, known): pool.submit(run_case, CASES[name], known) for name, known in runs}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=[f"{name}-{'with' if known else 'without'}" for name, known in RUNS])
+def test_case_is_judged_right(results: Results, run: tuple[str, bool]) -> None:
+    result = results[run].result()
+    said = "\n".join(str({**line, "steps": "..."}) for line in result.output)
+    assert not result.wrong, f"expected {result.expected}, got {result.got}\n{said}"
