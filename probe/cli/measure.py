@@ -25,7 +25,11 @@ _PATH = click.Path(path_type=Path)
     "--timeout", type=click.FloatRange(0.5, 60), default=8.0, show_default=True, help="Seconds a connection may take."
 )
 @click.option(
-    "--concurrency", type=click.IntRange(1, 1000), default=200, show_default=True, help="Endpoints under way at once."
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=24,
+    show_default=True,
+    help="Endpoints that are busy at once.",
 )
 @click.option("--fail-on-blocked", is_flag=True, help="Exit with status 3 if anything is blocked.")
 @click.pass_context

@@ -4,8 +4,6 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import trio
-
 from probe.catalogue.model import Infrastructure
 from probe.measure.pace import Pace
 from probe.net.doh import TrustedConnection
@@ -13,6 +11,8 @@ from probe.net.tls import Roots
 from probe.verdict.known import Library
 from probe.wire.addresses import is_public, parse_address
 from probe.wire.measurement import Network, Surroundings
+
+BUSY_ENDPOINTS = 24
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Context:
     mode: str = "default"
     source: str | None = None
     timeouts: Timeouts = Timeouts()
-    pace: Pace = field(default_factory=Pace)
-    endpoints: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(200))
+    pace: Pace = field(default_factory=lambda: Pace(BUSY_ENDPOINTS))
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     allowed: Callable[[str], bool] = is_public
     network: Network = field(default_factory=Network)

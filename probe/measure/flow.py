@@ -104,8 +104,8 @@ class Flow:
             self.told = self.trusted = (self.target.host,)
         else:
             self.told = await self.lookup(Purpose.TARGET)
-            if self.context.mode != "light" or not self.usable(self.told):
-                await self.ask_trusted()
+            if self.context.mode == "deep" or not self._secure or not self.usable(self.told):
+                await self.ask_trusted()  # else the server's certificate tells whether the answer was honest
 
     async def lookup(self, purpose: Purpose, *, scale: float = 1.0) -> tuple[str, ...]:
         """What the system's resolvers tell, asked as a stub would: the next one where one fails."""

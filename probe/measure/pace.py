@@ -1,8 +1,8 @@
-"""Bounds the steps that are busy at one moment.
+"""Bounds how much is busy at one moment.
 
-Many endpoints are measured at once, since most of a blocked round is waiting. But steps that run at once delay each
-other's timings: with 50 tasks of 2 ms CPU each the median measured connect time grew from 0.25 to 54 ms. So a step
-holds one of a few slots, and gives it back when it has been silent for a while: waiting costs nobody anything.
+Work that runs at once delays each other's timings: with 50 tasks of 2 ms CPU each the median measured connect time grew
+from 0.25 to 54 ms. Yet most of a blocked round is waiting, which costs nobody anything. So an endpoint holds one of a
+few slots, and gives it back when it takes so long that it must be waiting for an answer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,16 +11,17 @@ from typing import TypeVar
 import trio
 
 T = TypeVar("T")
+PATIENCE = 0.75  # seconds: a healthy endpoint is measured in less, and a silent one waits for many
 
 
 class Pace:
-    """At most `active` busy steps; one that has run for `patience` seconds counts as waiting."""
+    """At most `busy` pieces of work that began less than `patience` seconds ago."""
 
-    def __init__(self, active: int = 12, patience: float = 0.5) -> None:
-        self._slots = trio.Semaphore(active)
+    def __init__(self, busy: int, patience: float = PATIENCE) -> None:
+        self._slots = trio.Semaphore(busy)
         self._patience = patience
 
-    async def run(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         await self._slots.acquire()
         held = True
 
@@ -33,7 +34,7 @@ class Pace:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(give_back)
-                result = await step()
+                result = await work()
                 nursery.cancel_scope.cancel()
         finally:
             if held:

@@ -5,10 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import trio
-
 from probe.catalogue.model import Catalogue, TrustedResolver
-from probe.measure.context import Context, Timeouts
+from probe.measure.context import BUSY_ENDPOINTS, Context, Timeouts
 from probe.measure.pace import Pace
 from probe.net.doh import TrustedConnection
 from probe.net.resolvers import system_resolvers
@@ -16,7 +14,6 @@ from probe.net.tls import Roots
 from probe.verdict.known import Library
 from probe.wire.addresses import parse_address
 
-_ENDPOINTS_AT_ONCE = 200  # most of a blocked round is waiting; `Pace` bounds what is busy
 STEP_SECONDS = 8.0  # the timeout of a connection step, which `step_seconds` replaces and the others follow
 
 
@@ -29,7 +26,7 @@ class Wishes:
     resolvers: tuple[str, ...] = ()
     ca_file: Path | None = None
     step_seconds: float = STEP_SECONDS
-    concurrency: int = _ENDPOINTS_AT_ONCE
+    concurrency: int = BUSY_ENDPOINTS
     agent: str | None = None
 
 
@@ -51,8 +48,7 @@ async def prepared(wishes: Wishes, catalogue: Catalogue, library: Library) -> As
             mode=wishes.mode,
             source=wishes.source,
             timeouts=Timeouts().scaled(wishes.step_seconds / STEP_SECONDS),
-            pace=Pace(),
-            endpoints=trio.CapacityLimiter(wishes.concurrency),
+            pace=Pace(wishes.concurrency),
             agent=wishes.agent,
         )
     finally:

@@ -1,6 +1,6 @@
 """Takes steps and keeps their records: the only place where a measurement touches the network."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -33,13 +33,15 @@ class Recorder:
         """The questions side by side, over plain UDP."""
         timeout, source = self.context.timeouts.dns * scale, self.context.source_for(resolver)
 
-        async def one(qtype: str) -> DnsStep:
-            return await query_udp(self.trace, name, qtype, resolver, purpose=purpose, timeout=timeout, source=source)
+        async def one(qtype: str) -> None:
+            found.append(
+                await query_udp(self.trace, name, qtype, resolver, purpose=purpose, timeout=timeout, source=source)
+            )
 
         found: list[DnsStep] = []
         async with trio.open_nursery() as nursery:
             for qtype in qtypes:
-                nursery.start_soon(self._collect, one, qtype, found)
+                nursery.start_soon(one, qtype)
         found.sort(key=lambda step: step.qtype)
         self.steps += found
         return found
@@ -59,11 +61,11 @@ class Recorder:
         async with trio.open_nursery() as nursery:
             for trusted in resolvers:
 
-                async def one(qtype: str, trusted: TrustedConnection = trusted) -> DnsStep:
-                    return await trusted.query(self.trace, name, qtype, timeout=timeout)
+                async def one(qtype: str, trusted: TrustedConnection = trusted) -> None:
+                    found.append(await trusted.query(self.trace, name, qtype, timeout=timeout))
 
                 for qtype in ("A", "AAAA") if self.context.ipv6 else ("A",):
-                    nursery.start_soon(self._collect, one, qtype, found)
+                    nursery.start_soon(one, qtype)
         found.sort(key=lambda step: (step.resolver, step.qtype))
         return found
 
@@ -71,16 +73,14 @@ class Recorder:
         self, address: str, port: int, purpose: Purpose, *, scale: float = 1.0
     ) -> trio.SocketStream | None:
         context = self.context
-        step, stream = await context.pace.run(
-            lambda: connect(
-                self.trace,
-                address,
-                port,
-                purpose=purpose,
-                timeout=context.timeouts.tcp * scale,
-                source=context.source_for(address),
-                allowed=context.allowed,
-            )
+        step, stream = await connect(
+            self.trace,
+            address,
+            port,
+            purpose=purpose,
+            timeout=context.timeouts.tcp * scale,
+            source=context.source_for(address),
+            allowed=context.allowed,
         )
         self.steps.append(step)
         return stream
@@ -98,19 +98,17 @@ class Recorder:
     ) -> tuple[TlsStep, TlsStream | None]:
         """A handshake over a connection made. `names`: the SNI to send, and the one to hold the certificate against."""
         context = self.context
-        step, secure = await context.pace.run(
-            lambda: handshake(
-                self.trace,
-                stream,
-                *place,
-                names[0],
-                roots=context.roots_for(roots),
-                profile=profile,
-                purpose=purpose,
-                timeout=context.timeouts.tls * scale,
-                verify_name=names[1],
-                now=context.now(),
-            )
+        step, secure = await handshake(
+            self.trace,
+            stream,
+            *place,
+            names[0],
+            roots=context.roots_for(roots),
+            profile=profile,
+            purpose=purpose,
+            timeout=context.timeouts.tls * scale,
+            verify_name=names[1],
+            now=context.now(),
         )
         self.steps.append(self._chain_once(step))
         return step, secure
@@ -134,28 +132,28 @@ class Recorder:
     ) -> HttpStep:
         """One request over a connection made, which is closed after it."""
         timeouts = self.context.timeouts
-        step = await self.context.pace.run(
-            lambda: fetch(
-                self.trace,
-                stream,
-                url,
-                address=place[0],
-                port=place[1],
-                alpn=tls.alpn if tls else None,
-                trusted=tls.trusted if tls else False,
-                method=method,
-                host=host,
-                purpose=purpose,
-                idle=timeouts.http_idle * scale,
-                whole=timeouts.http_whole * scale,
-            )
+        step = await fetch(
+            self.trace,
+            stream,
+            url,
+            address=place[0],
+            port=place[1],
+            alpn=tls.alpn if tls else None,
+            trusted=tls.trusted if tls else False,
+            method=method,
+            host=host,
+            purpose=purpose,
+            idle=timeouts.http_idle * scale,
+            whole=timeouts.http_whole * scale,
         )
         await drop(stream)
-        self.steps.append(step)
+        self.steps.append(_without_own_body(step))
         return step
 
-    async def _collect(self, one: Callable[[str], Awaitable[DnsStep]], qtype: str, found: list[DnsStep]) -> None:
-        found.append(await self.context.pace.run(lambda: one(qtype)))
+
+def _without_own_body(step: HttpStep) -> HttpStep:
+    """What came over a valid certificate is the site's own, proves nothing by its text, and may name its visitor."""
+    return msgspec.structs.replace(step, body=b"") if step.trusted and step.failure is None else step
 
 
 def _unreached(step: DnsStep) -> bool:

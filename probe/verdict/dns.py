@@ -98,7 +98,7 @@ def _where(hop: Hop) -> list[Finding]:
 
 def _of_answers(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]:
     if hop.proved & frozenset(answers):
-        return _proved(hop, answers)
+        return _proved(hop, known, answers)
     row = known.fingerprints.of_answer([*answers, *_cnames(hop)])
     usual = frozenset(answers) <= frozenset(hop.surroundings.rewrite)
     if row is not None and concludes(row) and not usual:
@@ -111,13 +111,14 @@ def _of_answers(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Findin
     return _unproved(hop, known, answers, usual=usual)
 
 
-def _proved(hop: Hop, answers: tuple[str, ...]) -> list[Finding]:
+def _proved(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]:
     where = sorted(hop.proved & frozenset(answers))[0]
     found = [fine("dns-certificate", f"the server at {where}, as the resolver told, proved to be {hop.host}", 0.97)]
-    if hop.trusted_answers and not frozenset(answers) & frozenset(hop.trusted_answers):
+    reference = hop.trusted_answers or _expected(known)
+    if reference and not frozenset(answers) & frozenset(reference):
         text = (
-            f"the resolver answers {_listed(answers)}, trusted resolvers {_listed(hop.trusted_answers)}: another node "
-            "or a transparent relay, harmless since the certificate is valid"
+            f"the resolver answers {_listed(answers)} where {_listed(reference)} is expected: another node, or a "
+            "transparent relay, harmless since the certificate is valid"
         )
         found.append(note("dns-differs", text))
     if injected_replies(hop):

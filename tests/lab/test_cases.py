@@ -12,7 +12,7 @@ from probe.lab.accuracy import CaseResult, run_case
 from probe.lab.cases import CASES
 
 JOBS = 4
-RUNS = [(name, known) for name, case in CASES.items() for known in ((True, False) if case.control else (False,))]
+RUNS = [(name, known) for name, case in CASES.items() for known in ([True, False] if case.control else [False])]
 Results = dict[tuple[str, bool], Future[CaseResult]]
 
 
@@ -20,7 +20,7 @@ Results = dict[tuple[str, bool], Future[CaseResult]]
 def results(request: pytest.FixtureRequest) -> Iterator[Results]:
     """Those of the runs that were selected, under way from the first on."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    runs = [item.callspec.params["run"] for item in items if item.originalname == "test_case_is_judged_right"]
+    runs = [_run_of(item) for item in items if item.originalname == "test_case_is_judged_right"]
     with ThreadPoolExecutor(JOBS) as pool:
         yield {(name, known): pool.submit(run_case, CASES[name], known) for name, known in runs}
         pool.shutdown(cancel_futures=True)
@@ -31,3 +31,8 @@ def test_case_is_judged_right(results: Results, run: tuple[str, bool]) -> None:
     result = results[run].result()
     said = "\n".join(str({**line, "steps": "..."}) for line in result.output)
     assert not result.wrong, f"expected {result.expected}, got {result.got}\n{said}"
+
+
+def _run_of(item: pytest.Function) -> tuple[str, bool]:
+    run: tuple[str, bool] = getattr(item, "callspec").params["run"]  # noqa: B009 - pytest does not declare it
+    return run

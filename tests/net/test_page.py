@@ -42,7 +42,7 @@ def test_any_page_has_a_title_or_none(body: bytes, content_type: str) -> None:
 def test_a_page_full_of_titles_costs_next_to_nothing() -> None:
     started = time.process_time()
     title_of(b"<title " * 9000 + b"<title>" * 9000)
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

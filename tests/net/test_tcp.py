@@ -16,10 +16,10 @@ async def test_a_connect_gives_a_stream_and_the_kernels_rtt(nursery: trio.Nurser
     step, stream = await tcp.connect(trace, HOST, port, purpose=Purpose.OTHER_PORT, allowed=anywhere)
     assert stream is not None
     assert (step.failure, step.address, step.port, step.purpose) == (None, HOST, port, Purpose.OTHER_PORT)
-    assert 0 <= step.t0 < step.t < 1
+    assert 0 <= step.t0 < step.t < 5
     if sys.platform == "linux":
         assert step.rtt is not None
-        assert 0 < step.rtt < 0.1
+        assert 0 < step.rtt < 1
     assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     await stream.aclose()
 
@@ -60,7 +60,7 @@ async def test_silence_times_out_by_itself(trace: Trace) -> None:
             step, stream = await tcp.connect(trace, HOST, port, timeout=0.2, allowed=anywhere)
             nursery.cancel_scope.cancel()
     assert (stream, step.failure, step.errno) == (None, Failure.GENERIC_TIMEOUT_ERROR, None)
-    assert 0.2 <= step.t - step.t0 < 0.6
+    assert 0.2 <= step.t - step.t0 < 2
 
 
 async def _fill(port: int) -> None:

@@ -110,7 +110,7 @@ async def test_a_split_hello_without_a_name_is_cut_all_the_same(nursery: trio.Nu
 async def test_an_ordinary_hello_is_one_segment_with_one_key_share(nursery: trio.Nursery, roots: Roots) -> None:
     (hello,), step = await segments(nursery, roots, NAME, "default")
     assert step.hello_size == len(hello) < 1200
-    assert step.t - step.t0 < 0.5
+    assert step.t - step.t0 < 1.5
 
 
 async def test_the_small_hello_is_small_and_speaks_with_ordinary_servers(
@@ -182,7 +182,7 @@ async def test_a_fin_on_the_hello(nursery: trio.Nursery, roots: Roots) -> None:
 async def test_silence_after_the_hello(nursery: trio.Nursery, roots: Roots) -> None:
     step, stream = await shake(nursery, silence, roots, timeout=0.2)
     assert (stream, step.failure, step.bytes_read) == (None, Failure.GENERIC_TIMEOUT_ERROR, 0)
-    assert 0.2 <= step.t - step.t0 < 0.5
+    assert 0.2 <= step.t - step.t0 < 2
 
 
 def cut_after(certificate: trustme.LeafCert, count: int, end: str) -> Handler:
@@ -356,7 +356,7 @@ def test_any_bytes_from_a_server_give_a_record_in_time(flights: list[bytes], typ
             step, stream = await shake(nursery, handler, PUBLIC, timeout=0.5)
             assert stream is None
             assert step.failure
-            assert step.t - step.t0 < 1
+            assert step.t - step.t0 < 4
             nursery.cancel_scope.cancel()
 
     trio.run(main)

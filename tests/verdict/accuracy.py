@@ -183,6 +183,10 @@ def handshakes() -> Iterator[Case]:
     yield Case("dns-and-sni", both, "blocked dns-forged sni-reset injected")
 
 
+def served_over_tls(*got: AnyStep) -> Measurement:
+    return measured("https://x.com/", lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE), *got)
+
+
 def pages() -> Iterator[Case]:
     plain = msgspec.structs.replace(WORKS, title="Home", hosts=("x.com",))
     home = page("http://x.com/", title="Home")
@@ -196,16 +200,13 @@ def pages() -> Iterator[Case]:
         got = page("http://x.com/", failure=failure)
         yield Case(name, http(X, got, other, repeated(got)), f"blocked {name}", plain)
     cut = page("https://x.com/", failure=TIMEOUT, status=200, bytes_read=16_000, body_length=15_500)
-    steps = (lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE), cut, repeated(cut))
     long = msgspec.structs.replace(WORKS, body_length=65_536)
-    yield Case("cutoff-16k", measured("https://x.com/", *steps), "blocked http-cutoff", long)
+    yield Case("cutoff-16k", served_over_tls(cut, repeated(cut)), "blocked http-cutoff", long)
     for status in (500, 403):
         served = page("https://x.com/", status=status, title="Attention Required! | Cloudflare")
-        steps = (lookup(X, (SITE,)), connect(SITE), shake(X, SITE), served)
-        yield Case(f"server-{status}", measured("https://x.com/", *steps), "ok")
+        yield Case(f"server-{status}", served_over_tls(served), "ok")
     big = page("https://x.com/", body_length=65_536, body_truncated=True)
-    steps = (lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE), big)
-    yield Case("server-big-page", measured("https://x.com/", *steps), "ok")
+    yield Case("server-big-page", served_over_tls(big), "ok")
     yield Case("idna-name", https("xn--d1acpjx3f.xn--p1ai"), "ok")
     yield Case("redirect-chain", chain(5), "ok")
 

@@ -94,10 +94,11 @@ def shake(host: str, address: str, shows: Certificate | str = VALID, **more: Any
 
 
 def page(url: str, address: str = SITE, **more: Any) -> HttpStep:
-    facts: dict[str, Any] = {"status": 200, "title": "X", "body_length": 5000, "trusted": url.startswith("https:")}
+    facts: dict[str, Any] = {"t0": 0, "t": 0, "trusted": url.startswith("https:")}
+    facts |= {"status": 200, "title": "X", "body_length": 5000}
     if more.get("failure"):
         facts |= {"status": None, "title": None, "body_length": None}
-    return HttpStep(t0=0, t=0, url=url, address=address, **facts | more)
+    return HttpStep(url=url, address=address, **facts | more)
 
 
 def repeated(step: Any) -> Any:

@@ -1,12 +1,33 @@
 """Which marker is proof, which is a hint, and which is none."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from probe.catalogue.model import Fingerprint
 from probe.verdict.fingerprints import Fingerprints, concludes
 from probe.verdict.known import Known
+from probe.wire.measurement import Measurement
 
-from .records import ALONE, NOTICE, STRANGER, WORKS, connect, http, https, known, lookup, measured, page, says, verdict
+from .records import (
+    ALONE,
+    FIT,
+    NOTICE,
+    NXDOMAIN,
+    STRANGER,
+    WORKS,
+    connect,
+    http,
+    https,
+    known,
+    lookup,
+    measured,
+    page,
+    reply,
+    says,
+    verdict,
+)
 
 INCONCLUSIVE_SCOPES = ["fp", "prod", "vbw", "inst", "injb", "prov"]
 
@@ -15,12 +36,12 @@ def marks(*rows: Fingerprint) -> Known:
     return known(fingerprints=Fingerprints(rows), public=False, domains=())
 
 
-def row(scope: str, location: str = "body", pattern: str = "Notice of the ministry", **more: object) -> Fingerprint:
-    facts: dict[str, object] = {"name": f"m-{scope}", "pattern_type": "contains", "source": "test"}
-    return Fingerprint(scope=scope, location=location, pattern=pattern, **facts | more)  # type: ignore[arg-type]
+def row(scope: str, location: str = "body", pattern: str = "Notice of the ministry", **more: Any) -> Fingerprint:
+    facts: dict[str, Any] = {"name": f"m-{scope}", "pattern_type": "contains", "source": "test"}
+    return Fingerprint(scope=scope, location=location, pattern=pattern, **facts | more)
 
 
-def notice(**more: object) -> object:
+def notice(**more: Any) -> Measurement:
     return http("site.example", page("http://site.example/", body=b"<p>Notice of the ministry", **more))
 
 
@@ -81,7 +102,7 @@ def test_over_valid_tls_no_marker_is_matched(scope: str) -> None:
     ],
     ids=["title", "location-header", "via", "redirect", "status", "regexp"],
 )  # fmt: skip
-def test_a_marker_is_looked_for_where_it_says(mark: Fingerprint, got: dict[str, object]) -> None:
+def test_a_marker_is_looked_for_where_it_says(mark: Fingerprint, got: dict[str, Any]) -> None:
     assert says(http("site.example", page("http://site.example/", **got)), marks(mark)) == "blocked http-blockpage"
     assert says(http("site.example", page("http://site.example/")), marks(mark)) == "inconclusive"
 
@@ -92,15 +113,13 @@ def test_an_address_is_compared_as_an_address_and_a_name_without_case_and_final_
             row("nat", "dns", "d0::11", pattern_type="full"),
             row("isp", "dns", "internet-positif.org", pattern_type="full"),
         ]
-    )  # noqa: E501
+    )
     assert index.of_answer(["00d0:0:0::11"]) is not None
     assert index.of_answer(["Internet-Positif.org."]) is not None
     assert index.of_answer(["other.org", "1.2.3.4"]) is None
 
 
 def test_a_marker_among_the_cnames_of_the_answer_counts() -> None:
-    from .records import reply
-
     index = Fingerprints([row("isp", "dns", "internet-positif.org", pattern_type="full")])
     asked = lookup("x.com", (STRANGER,), replies=(reply(STRANGER, cnames=("internet-positif.org",)),))
     seen = measured("https://x.com/", asked, connect(STRANGER, "connection_refused"))
@@ -120,10 +139,6 @@ def test_a_broken_pattern_matches_nothing() -> None:
 
 def test_the_usual_answer_of_a_rewriting_resolver_is_no_marker() -> None:
     """On some lines the notice server is the answer to every name that does not exist."""
-    import msgspec
-
-    from .records import FIT, NXDOMAIN
-
     rewriting = msgspec.structs.replace(FIT, rewrite=(NOTICE,))
     gone = https("gone.example", dns=(NOTICE,), true=NXDOMAIN, tcp="connection_refused", around=rewriting)
     assert says(gone, ALONE) == "down"

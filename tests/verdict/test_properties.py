@@ -8,7 +8,7 @@ from probe.verdict.expect import expectation_of
 from probe.verdict.judge import hosts_of, judge
 from probe.wire.expectations import Expectation
 from probe.wire.measurement import Measurement, Surroundings
-from probe.wire.steps import AnyStep, DnsStep
+from probe.wire.steps import AnyStep, DnsStep, HttpStep
 from probe.wire.vocabulary import CONNECTION_ORDER, Outcome, Purpose, Technique
 
 from .records import (
@@ -41,7 +41,7 @@ def of(endpoint: str, steps: list[AnyStep], around: Surroundings | None) -> Meas
 
 
 @given(ENDPOINTS, STEPS, AROUND, EXPECTATIONS, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_records_have_a_verdict_that_is_well_formed(
     endpoint: str, steps: list[AnyStep], around: Surroundings | None, expected: Expectation | None, public: bool
 ) -> None:
@@ -55,7 +55,7 @@ def test_any_records_have_a_verdict_that_is_well_formed(
 
 
 @given(ENDPOINTS, STEPS, AROUND, EXPECTATIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_same_records_have_the_same_verdict(
     endpoint: str, steps: list[AnyStep], around: Surroundings | None, expected: Expectation | None
 ) -> None:
@@ -64,7 +64,7 @@ def test_the_same_records_have_the_same_verdict(
 
 
 @given(ENDPOINTS, STEPS, AROUND)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_records_of_a_control_make_an_expectation(
     endpoint: str, steps: list[AnyStep], around: Surroundings | None
 ) -> None:
@@ -75,10 +75,10 @@ def test_any_records_of_a_control_make_an_expectation(
     judge(seen, known(made))
 
 
-@given(ENDPOINTS, STEPS, AROUND, EXPECTATIONS, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@given(ENDPOINTS, STEPS, AROUND, EXPECTATIONS)
+@settings(max_examples=80, deadline=None)
 def test_replies_that_come_twice_change_no_outcome(
-    endpoint: str, steps: list[AnyStep], around: Surroundings | None, expected: Expectation | None, random: object
+    endpoint: str, steps: list[AnyStep], around: Surroundings | None, expected: Expectation | None
 ) -> None:
     doubled = [
         msgspec.structs.replace(step, replies=(*step.replies, *step.replies)) if isinstance(step, DnsStep) else step
@@ -109,17 +109,14 @@ def test_the_order_of_answers_and_of_a_and_aaaa_changes_no_outcome(
 
 
 @given(STEPS, PUBLIC, AROUND, EXPECTATIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_valid_certificate_at_an_answer_is_proof_against_forged_dns(
-    steps: list[AnyStep], told: list[str], around: Surroundings | None, expected: Expectation | None
+    steps: list[AnyStep], answers: list[str], around: Surroundings | None, expected: Expectation | None
 ) -> None:
-    honest = [lookup(X, told), shake(X, told[0])]
-    found = judge(
-        of("https://x.com/", [*honest, *(s for s in steps if s.purpose is not Purpose.TARGET)], around), known(expected)
-    )
-    here = [evidence for evidence in found.evidence if f" for {X}:" in evidence.text or f" for {X}," in evidence.text]
-    if found.technique is Technique.DNS_FORGED:  # of a later hop only
-        assert not here
+    honest: list[AnyStep] = [lookup(X, answers), shake(X, answers[0])]
+    rest = [step for step in steps if not isinstance(step, HttpStep)]  # without redirects to hosts of their own
+    found = judge(of("https://x.com/", [*honest, *rest], around), known(expected))
+    assert Technique.DNS_FORGED not in found.techniques
 
 
 _SILENT_TRY = st.sampled_from(
@@ -145,7 +142,7 @@ _WORKED_BEFORE = st.sampled_from([[], [lookup(X, (SITE,))], [lookup(X, (SITE,), 
 
 
 @given(st.sampled_from(["https://x.com/", "http://x.com/", "tls://x.com:443"]), _WORKED_BEFORE, st.lists(_SILENT_TRY))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_without_a_control_what_only_does_not_work_is_never_blocked(
     endpoint: str, before: list[AnyStep], tries: list[AnyStep]
 ) -> None:

@@ -1,8 +1,12 @@
 """The rules that keep false alarms away: each has burned somebody, so each has its test."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from probe.verdict.known import Known
+from probe.wire.measurement import Measurement
 from probe.wire.vocabulary import Failure, Outcome, Purpose, Technique
 
 from .records import (
@@ -46,7 +50,7 @@ X = "x.com"
 BARE = known(public=False, domains=())
 
 
-def over_tls(**got: object) -> object:
+def over_tls(**got: Any) -> Measurement:
     served = page("https://x.com/", **got)
     return measured("https://x.com/", lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE), served)
 
@@ -56,7 +60,7 @@ def over_tls(**got: object) -> object:
 
 @pytest.mark.parametrize("status", [200, 204, 301, 400, 401, 403, 404, 429, 451, 500, 503, 520])
 @pytest.mark.parametrize("of", [CONTROLLED, ALONE, BARE], ids=["controlled", "catalogue", "bare"])
-def test_a_page_over_a_valid_certificate_is_ok_whatever_its_status(status: int, of: object) -> None:
+def test_a_page_over_a_valid_certificate_is_ok_whatever_its_status(status: int, of: Known) -> None:
     assert says(over_tls(status=status, title="Access denied", body_length=12), of) == "ok"
 
 
@@ -73,7 +77,7 @@ def test_a_page_over_a_valid_certificate_is_ok_although_a_known_address_served_i
 
 
 @pytest.mark.parametrize("of", [CONTROLLED, ALONE], ids=["controlled", "alone"])
-def test_other_addresses_alone_are_never_blocking(of: object) -> None:
+def test_other_addresses_alone_are_never_blocking(of: Known) -> None:
     assert says(https(dns=(NODE, SPARE), true=(SITE,)), of) == "ok"
     untested = measured("https://x.com/", lookup(X, (NODE,)), trusted(X, (SITE,)))
     assert says(untested, of) == "inconclusive"
@@ -272,3 +276,17 @@ def test_a_valid_certificate_at_one_address_outweighs_a_failure_at_another() -> 
     seen = https(dns=(SPARE, SITE), tls=RESET, then=(shake(X, SITE, VALID, purpose=Purpose.OTHER_ADDRESS),))
     assert says(seen) == "ok"
     assert "tls-some-addresses" in rules(seen)
+
+
+def test_a_filter_behind_a_redirect_is_found_at_its_own_hop() -> None:
+    moved = page("http://x.com/", status=301, title=None, location="https://www.x.com/")
+    www = "www.x.com"
+    names = (lookup(www, (SPARE,)), trusted(www, (SPARE,)), connect(SPARE))
+    tried = (shake(NEUTRAL, SPARE, FRONT, purpose=Purpose.INNOCUOUS), shake(www, SPARE, RESET))
+    assert says(http(X, moved, *names, *tried, repeated(tried[1]))) == "blocked sni-reset"
+
+
+def test_a_forged_answer_and_a_drop_of_which_neither_is_proved_are_not_clear() -> None:
+    """Two nodes of a content network that are down prove nothing by being two."""
+    dropped = (connect(SITE, TIMEOUT, purpose=Purpose.TRUSTED_ADDRESS), repeated(connect(NODE, TIMEOUT)))
+    assert says(https(dns=(NODE,), tcp=TIMEOUT, then=dropped), ALONE) == "inconclusive"

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
-_PIECE = 8192  # bytes at a time, and so in one TLS record: what nginx does
+_PIECE = 8192  # bytes at a time, and so in one TLS record, as servers do while a connection is young
+_LATER_PIECE = 65536
+_YOUNG = 1 << 17
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +29,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         sent = 0
         while sent < self.size:
             start = sent % len(self.body)
-            piece = self.body[start : start + min(_PIECE, self.size - sent)]
+            piece = self.body[start : start + min(_PIECE if sent < _YOUNG else _LATER_PIECE, self.size - sent)]
             yield piece
             sent += len(piece)
 
