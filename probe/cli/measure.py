@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1000),
-    default=24,
+    default=32,
     show_default=True,
     help="Endpoints that are busy at once.",
 )

@@ -134,6 +134,7 @@ CHINA_TELECOM = Isp(
     country="CN",
     subnet="113.64.1.0/24",
     resolver="119.147.1.53",
+    ipv6="240e:1:4000::/64",
     domestic=("113.64.0.0/11", "119.144.0.0/14"),
 )
 

@@ -48,7 +48,8 @@ class Claim:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        _remove(self.id)
+        with _building():
+            _remove(self.id)
         self._lock.close()
 
 
@@ -78,10 +79,10 @@ def build(layout: Layout, resolvers: dict[str, str]) -> None:
     """Makes everything that the layout lists. `resolvers` is the nameserver of each namespace that has one."""
     with _building():
         _ip_batch([], layout.creation())
-    for namespace, address in resolvers.items():
-        folder = _RESOLV_CONF / namespace
-        folder.mkdir(parents=True)
-        (folder / "resolv.conf").write_text(f"nameserver {address}\n")
+        for namespace, address in resolvers.items():
+            folder = _RESOLV_CONF / namespace
+            folder.mkdir(parents=True)
+            (folder / "resolv.conf").write_text(f"nameserver {address}\n")
     routers = {network.router for network in layout.networks}
     for namespace, lines in layout.configuration().items():
         script = _EVERYWHERE + (_ROUTER if namespace in routers else "")

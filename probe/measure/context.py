@@ -12,7 +12,7 @@ from probe.verdict.known import Library
 from probe.wire.addresses import is_public, parse_address
 from probe.wire.measurement import Network, Surroundings
 
-BUSY_ENDPOINTS = 24
+BUSY_ENDPOINTS = 32
 
 
 @dataclass(frozen=True)

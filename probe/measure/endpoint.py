@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from probe.measure.context import Context
 from probe.measure.flow import Flow
 from probe.measure.followups import follow_up
+from probe.measure.pace import Beat
 from probe.measure.task import Task
 from probe.verdict.judge import judge
 from probe.verdict.surroundings import judge_surroundings
@@ -20,14 +21,14 @@ class Judged:
     verdict: Verdict
 
 
-async def measure_endpoint(task: Task, context: Context) -> Judged:
+async def measure_endpoint(task: Task, context: Context, beat: Beat | None = None) -> Judged:
     """Where every anchor was silent one light attempt is still made: if it works, the network does. On any other
     network that is not fit to measure nothing is sent."""
     void = judge_surroundings(context.surroundings)
     known = context.library.of(task.platform, task.target.url)
     if void is not None:
         context = dataclasses.replace(context, mode="light")
-    flow = Flow(task, context)
+    flow = Flow(task, context, beat)
     if void is None or void[0] is Void.OFFLINE:
         await flow.walk()
     verdict = judge(flow.measurement(), known)

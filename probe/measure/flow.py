@@ -14,6 +14,7 @@ import trio
 from probe.catalogue.model import CatalogueError, Target
 from probe.catalogue.targets import parse_target
 from probe.measure.context import Context
+from probe.measure.pace import Beat
 from probe.measure.recorder import Recorder, Stream, drop
 from probe.measure.task import Task
 from probe.net.tls import TlsStream
@@ -46,10 +47,10 @@ class Reached:
 class Flow:
     """One measurement in the making. `target`, `told`, `trusted` and `reached` are the current host's."""
 
-    def __init__(self, task: Task, context: Context) -> None:
+    def __init__(self, task: Task, context: Context, beat: Beat | None = None) -> None:
         self.task = task
         self.context = context
-        self.take = Recorder(context)
+        self.take = Recorder(context, beat)
         self.started_at = context.now()
         self.id = uuid7(self.started_at)
         self.target = task.target

@@ -6,6 +6,7 @@ import msgspec
 import trio
 
 from probe.measure.context import Context
+from probe.measure.pace import Beat
 from probe.net.dns import query_udp
 from probe.net.doh import TrustedConnection
 from probe.net.http import fetch
@@ -22,8 +23,9 @@ _TRUSTED = 2  # independent resolvers that agree are enough
 class Recorder:
     """The steps of one measurement, in the order in which they ended. `scale` shortens the timeouts of a repeat."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, beat: Beat | None = None) -> None:
         self.context = context
+        self._beat = beat
         self.trace = Trace()
         self.steps: list[AnyStep] = []
 
@@ -43,7 +45,7 @@ class Recorder:
             for qtype in qtypes:
                 nursery.start_soon(one, qtype)
         found.sort(key=lambda step: step.qtype)
-        self.steps += found
+        self._keep(*found)
         return found
 
     async def ask_trusted(self, name: str) -> list[DnsStep]:
@@ -52,7 +54,7 @@ class Recorder:
         found = await self._ask_each(first, name)
         if any(_unreached(step) for step in found):
             found += await self._ask_each(spare, name)
-        self.steps += found
+        self._keep(*found)
         return found
 
     async def _ask_each(self, resolvers: Sequence[TrustedConnection], name: str) -> list[DnsStep]:
@@ -82,7 +84,7 @@ class Recorder:
             source=context.source_for(address),
             allowed=context.allowed,
         )
-        self.steps.append(step)
+        self._keep(step)
         return stream
 
     async def shake(
@@ -110,8 +112,13 @@ class Recorder:
             verify_name=names[1],
             now=context.now(),
         )
-        self.steps.append(self._chain_once(step))
+        self._keep(self._chain_once(step))
         return step, secure
+
+    def _keep(self, *steps: AnyStep) -> None:
+        self.steps += steps
+        if self._beat is not None:
+            self._beat()
 
     def _chain_once(self, step: TlsStep) -> TlsStep:
         """Each distinct chain is kept with the first record that has it."""
@@ -147,7 +154,7 @@ class Recorder:
             whole=timeouts.http_whole * scale,
         )
         await drop(stream)
-        self.steps.append(_without_own_body(step))
+        self._keep(_without_own_body(step))
         return step
 
 

@@ -22,7 +22,7 @@ async def measuring(tasks: Sequence[Task], context: Context) -> AsyncIterator[tr
 
     async def one(task: Task, out: trio.MemorySendChannel[Judged]) -> None:
         async with out:
-            await out.send(await context.pace.run(lambda: measure_endpoint(task, context)))
+            await out.send(await context.pace.run(lambda beat: measure_endpoint(task, context, beat)))
 
     async with trio.open_nursery() as nursery:
         async with send:

@@ -5,6 +5,7 @@ that proved to be who the name says. What could not be reached stays so for the 
 costs one timeout a round, not one a name.
 """
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -26,6 +27,10 @@ _TYPE = "application/dns-message"  # RFC 8484
 _LEAST = 1.0  # seconds that a question is given where opening the connection took most of its time
 
 
+def _wall_clock() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 class TrustedConnection:
     """Opened by the first question, shared by all; any number of tasks may ask. Close it, or use it as a context."""
 
@@ -37,8 +42,10 @@ class TrustedConnection:
         source: str | None = None,
         *,
         allowed: Callable[[str], bool] = is_public,
+        now: Callable[[], dt.datetime] = _wall_clock,
     ) -> None:
-        self._url, self._roots, self._source, self._allowed = url, roots, source, allowed
+        """`now` gives the moment for the validity of certificates."""
+        self._url, self._roots, self._source, self._allowed, self._now = url, roots, source, allowed, now
         self._addresses = list(addresses)
         self._opening = trio.Lock()
         self._link: _Link | None = None
@@ -81,7 +88,7 @@ class TrustedConnection:
     async def _asked(self, trace: Trace, question: Question, facts: dict[str, Any], deadline: float) -> Reply:
         """Once more over a new connection where the first broke: a server may close one at any time."""
         failure: str = Failure.GENERIC_TIMEOUT_ERROR
-        for _ in range(2):
+        for last in (False, True):
             link = await self._ready(trace, deadline)
             try:
                 async with link.turn:
@@ -92,7 +99,7 @@ class TrustedConnection:
                 failure = failure_of(exc, ended=link.ended)
                 if isinstance(exc, Unreached) or (link.proven and isinstance(exc, trio.TooSlowError)):
                     break  # the connection is good; its other questions go on
-                await self._drop(link, failure)
+                await self._drop(link, failure, for_good=last or isinstance(exc, trio.TooSlowError))
         raise Unreached(failure)
 
     def _patience(self, link: "_Link", deadline: float) -> float:
@@ -100,12 +107,13 @@ class TrustedConnection:
         deadline = max(deadline, now + _LEAST)
         return deadline if link.proven or len(self._addresses) < 2 else min(deadline, now + _SILENCE)
 
-    async def _drop(self, link: "_Link", failure: str) -> None:
-        """An address that never answered is not tried again."""
+    async def _drop(self, link: "_Link", failure: str, *, for_good: bool) -> None:
+        """An address that never answered is left for the next; the last of them is given a second chance, unless it
+        was silence that used up the first."""
         await link.aclose()
         if self._link is link:
             self._link = None
-            if not link.proven:
+            if not link.proven and (for_good or len(self._addresses) > 1):
                 self._give_up_address(failure)
 
     def _give_up_address(self, failure: str) -> None:
@@ -135,7 +143,9 @@ class TrustedConnection:
         if stream is None:
             raise Unreached(connected.failure)
         left = max(0.1, end - trio.current_time())
-        shaken, secured = await tls.handshake(trace, stream, address, port, url.host, roots=self._roots, timeout=left)
+        shaken, secured = await tls.handshake(
+            trace, stream, address, port, url.host, roots=self._roots, timeout=left, now=self._now()
+        )
         if secured is None:
             raise Unreached(shaken.failure)
         if not shaken.trusted:

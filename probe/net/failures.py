@@ -48,7 +48,7 @@ _BY_EAI = {
     socket.EAI_AGAIN: Failure.DNS_TEMPORARY_FAILURE,
     socket.EAI_FAIL: Failure.DNS_NON_RECOVERABLE_FAILURE,
     socket.EAI_FAMILY: Failure.ADDRESS_FAMILY_NOT_SUPPORTED,
-    socket.EAI_NONAME: Failure.DNS_NXDOMAIN_ERROR,
+    socket.EAI_NONAME: Failure.ADDRESS_NOT_AVAILABLE,  # a zone without such an interface: no name was asked for
     getattr(socket, "EAI_ADDRFAMILY", socket.EAI_FAMILY): Failure.ADDRESS_FAMILY_NOT_SUPPORTED,
 }
 

@@ -295,6 +295,11 @@ async def test_a_resolver_that_is_no_address_or_a_type_that_is_none_is_a_failure
     assert (step.failure, step.sent) == (Failure.INVALID_ARGUMENT, 0)
 
 
+async def test_a_resolver_in_a_zone_that_is_not_there_says_nothing_about_the_name(trace: Trace) -> None:
+    step = await query_udp(trace, "x.com", "A", "fe80::1%no-such-link", timeout=0.2)
+    assert (step.failure, step.sent) == (Failure.ADDRESS_NOT_AVAILABLE, 0)
+
+
 async def test_a_source_of_another_family_is_a_failure(trace: Trace) -> None:
     step = await query_udp(trace, "x.com", "A", HOST, port=9, source="::1", timeout=0.2)
     assert (step.failure, step.sent) == (Failure.ADDRESS_FAMILY_NOT_SUPPORTED, 0)

@@ -1,3 +1,6 @@
+import datetime as dt
+import functools
+
 import dns.message
 import dns.rcode
 import pytest
@@ -150,6 +153,27 @@ async def test_nothing_is_sent_to_another_name(
     assert {step.failure for step in steps} == {Failure.SSL_INVALID_HOSTNAME}
 
 
+async def test_nothing_is_sent_where_the_certificate_expired_by_the_clock_that_is_given(
+    nursery: trio.Nursery, authority: trustme.CA, roots: Roots
+) -> None:
+    until = dt.datetime(2021, 1, 1, tzinfo=dt.UTC)
+    server = answering("A 192.0.2.1")
+    context = server_context(authority.issue_cert("dns.example", not_after=until), "h2")
+    port = await listen(nursery, over_tls(context, server))
+    for moment, failure in ((until - dt.timedelta(1), None), (until + dt.timedelta(1), "ssl_invalid_certificate")):
+        url = f"https://dns.example:{port}/dns-query"
+        async with TrustedConnection(
+            url,
+            (HOST,),
+            roots,
+            allowed=anywhere,
+            now=functools.partial(dt.datetime.fromtimestamp, moment.timestamp(), dt.UTC),
+        ) as trusted:
+            (step,) = await ask_many(trusted, 1)
+        assert step.failure == failure
+    assert server.requests == 1
+
+
 async def test_a_sound_server_is_sent_something_so_that_the_two_above_could_fail(
     nursery: trio.Nursery, resolver_certificate: trustme.LeafCert, roots: Roots
 ) -> None:
@@ -176,12 +200,12 @@ async def test_a_connection_that_the_server_closed_while_idle_is_opened_anew(
     server, context = answering("A 192.0.2.1"), server_context(resolver_certificate, "h2")
 
     async def briefly(stream: trio.abc.Stream) -> None:
-        with trio.move_on_after(0.1):
+        with trio.move_on_after(0.5):
             await server(stream)
 
     async with await connection(nursery, over_tls(context, briefly), roots) as trusted:
         first = await trusted.query(trace, "x.com", "A")
-        await trio.sleep(0.2)
+        await trio.sleep(0.8)
         second = await trusted.query(trace, "x.com", "A")
     assert (first.failure, second.failure, server.connections) == (None, None, 2)
 
@@ -198,6 +222,25 @@ async def test_the_second_address_is_tried_when_the_first_refuses(
         step = await trusted.query(trace, "x.com", "A")
     nursery.cancel_scope.cancel()
     assert (step.failure, step.answers) == (None, ("192.0.2.1",))
+
+
+async def test_a_reset_of_the_first_question_is_given_one_more_try(
+    nursery: trio.Nursery, resolver_certificate: trustme.LeafCert, roots: Roots, trace: Trace
+) -> None:
+    server, context, opened = answering("A 192.0.2.1"), server_context(resolver_certificate, "h2"), 0
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        nonlocal opened
+        opened += 1
+        if opened > 1:
+            return await server(stream)
+        assert isinstance(stream, trio.SSLStream)
+        await stream.receive_some(1)
+        return reset(stream.transport_stream)
+
+    async with await connection(nursery, over_tls(context, handler), roots) as trusted:
+        step = await trusted.query(trace, "x.com", "A")
+    assert (step.failure, opened) == (None, 2)
 
 
 @pytest.mark.parametrize("when", ["before the handshake", "after it"])

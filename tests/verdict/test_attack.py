@@ -247,6 +247,13 @@ def test_two_nodes_that_serve_different_plain_pages_are_no_forgery() -> None:
     assert verdict(seen, ALONE).outcome is not Outcome.BLOCKED
 
 
+@pytest.mark.parametrize("failure", [RESET, TIMEOUT, CLOSED])
+def test_what_a_node_shows_for_the_innocuous_name_is_no_proof_against_the_node(failure: str) -> None:
+    """A content network, and a filter by name: the node's front certificate is for other names, as it should be."""
+    seen = https(dns=(NODE,), tls=failure, innocuous=FRONT, then=(repeated(shake(X, NODE, failure)),))
+    assert verdict(seen).techniques == (verdict(https(tls=failure, innocuous=FRONT)).technique,)
+
+
 def test_a_filter_by_name_is_not_called_forged_dns_because_a_retransmission_was_answered_otherwise() -> None:
     """Two honest answers of a content network; the handshake is reset, so that neither can prove itself."""
     asked = lookup(X, (NODE,), replies=(reply(NODE), reply(SITE)), sent=2)
