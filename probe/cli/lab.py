@@ -75,7 +75,7 @@ def _ways(case: Case, control: bool | None) -> list[bool]:
 
 
 def _results(runs: list[tuple[Case, bool]], jobs: int, form: str) -> Iterable[CaseResult]:
-    from probe.lab.accuracy import run_cases
+    from probe.lab.accuracy import under_way
     from probe.lab.model import LabError
 
     if form == "table":
@@ -83,7 +83,8 @@ def _results(runs: list[tuple[Case, bool]], jobs: int, form: str) -> Iterable[Ca
             "".join(f"{heading:<{width}}" for heading, width in zip(_HEADINGS, _WIDTHS, strict=True)) + "seconds"
         )
     try:
-        yield from run_cases(runs, jobs)
+        with under_way(runs, jobs) as results:
+            yield from (result.result() for result in results)
     except LabError as error:
         raise Failed(str(error)) from error
 

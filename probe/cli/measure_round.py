@@ -14,8 +14,9 @@ import trio
 
 from probe import __version__
 from probe.catalogue.fingerprints import load_fingerprints
-from probe.catalogue.loader import default_catalogue_path, load_catalogue
+from probe.catalogue.loader import FINGERPRINTS, TABLES, default_catalogue_path, load_catalogue
 from probe.catalogue.model import Catalogue
+from probe.catalogue.tables import load_tables
 from probe.cli.faults import Failed, Fault, plain_faults, read_file, write_file
 from probe.cli.output import JsonOutput, OoniOutput, Output, TableOutput
 from probe.cli.results import Results
@@ -61,8 +62,9 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
 
 def library_for(catalogue: Catalogue, expectations: Path | None, fingerprints: Path | None = None) -> Library:
     """All that verdicts rest on beside the measurements: the catalogue, fingerprints, what a control saw."""
-    rows = load_fingerprints(fingerprints or default_catalogue_path() / "fingerprints.yaml")
-    return Library(catalogue, Fingerprints(rows), _expectations(expectations) if expectations else None)
+    rows = load_fingerprints(fingerprints or default_catalogue_path() / FINGERPRINTS)
+    tables = load_tables(default_catalogue_path() / TABLES)
+    return Library(catalogue, Fingerprints(rows), _expectations(expectations) if expectations else None, tables)
 
 
 class _Round:

@@ -3,7 +3,8 @@
 import re
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -15,8 +16,11 @@ from probe.lab.cases.case import Case, Expected
 from probe.lab.internet import internet
 from probe.lab.interruption import termination_unwinds
 from probe.lab.lab import Lab
+from probe.lab.namespaces import end_clients
 
 Line = dict[str, Any]
+Run = tuple[Case, bool]  # and whether with the expectations of a control
+_ENDING = 0.2  # seconds between two looks at what is still running
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +56,18 @@ def run_case(case: Case, with_expectations: bool) -> CaseResult:
     )
 
 
-def run_cases(runs: Iterable[tuple[Case, bool]], jobs: int) -> Iterator[CaseResult]:
-    """As they were given, `jobs` at a time. Raises what `run_case` raises; those not yet begun are then left out."""
+@contextmanager
+def under_way(runs: Iterable[Run], jobs: int) -> Iterator[list[Future[CaseResult]]]:
+    """The results in the order of the runs, `jobs` at a time. On the way out, what is still running is ended."""
     with termination_unwinds(), ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(run_case, case, with_expectations) for case, with_expectations in runs]
+        results = [pool.submit(run_case, *run) for run in runs]
         try:
-            for future in waiting:
-                yield future.result()
+            yield results
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(result.done() for result in results):
+                end_clients()
+                wait(results, _ENDING)
 
 
 def lab_of(case: Case) -> Lab:

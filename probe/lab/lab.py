@@ -109,8 +109,9 @@ class Lab:
         command = [sys.executable, "-m", "probe", *arguments, "--ca-file", str(self.ca_file)]
         done = self.run(namespace, command, timeout)
         if done.returncode not in _DONE:
-            said = done.stderr.strip().splitlines()
-            raise LabError(f"`probe {' '.join(arguments)}` ended with {done.returncode}: {said[-1] if said else ''}")
+            said = [line for line in done.stderr.splitlines() if any(letter.isalpha() for letter in line)]
+            last = said[-1].strip(" |") if said else "it said nothing"
+            raise LabError(f"`probe {' '.join(arguments)}` ended with {done.returncode}: {last}")
         return done
 
     def _lay_cables(self) -> None:

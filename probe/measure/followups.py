@@ -11,7 +11,7 @@ import trio
 from probe.measure.flow import HALF, TOO_MANY_REDIRECTS, Flow, Reached
 from probe.measure.recorder import drop
 from probe.verdict.seen import TIMEOUTS, all_bogus
-from probe.verdict.tls import answered
+from probe.verdict.handshakes import answered
 from probe.wire.addresses import is_address
 from probe.wire.steps import DnsStep, HttpStep, TcpStep, TlsStep
 from probe.wire.vocabulary import Failure, Purpose

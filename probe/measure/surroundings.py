@@ -1,6 +1,7 @@
 """What stands between the probe and the world: looked at once a round, before any platform is."""
 
 import dataclasses
+import ipaddress
 import secrets
 import string
 
@@ -19,6 +20,7 @@ from probe.wire.steps import HttpStep
 from probe.wire.vocabulary import Failure, Purpose
 
 _LETTERS = 20  # a new name each time: resolvers remember what does not exist (RFC 2308)
+_WELL_KNOWN = {int(ipaddress.IPv4Address("192.0.0.170")), int(ipaddress.IPv4Address("192.0.0.171"))}
 _TIMEOUTS = Timeouts(dns=3.0, tcp=4.0, tls=5.0, http_idle=5.0, http_whole=10.0)
 _IPV6_SCALE = 0.5  # a working path answers at once, a broken one not at all
 
@@ -30,7 +32,7 @@ async def look_around(context: Context) -> Surroundings:
     async with trio.open_nursery() as nursery:
         for anchor in look.anchors:
             nursery.start_soon(look.at_anchor, anchor)
-        for part in (look.at_rewriting, look.at_ipv6):
+        for part in (look.at_rewriting, look.at_ipv6, look.at_nat64):
             nursery.start_soon(part)
         if context.mode != "light":
             nursery.start_soon(look.at_trusted_resolvers)
@@ -45,6 +47,7 @@ class _Look:
         self.flows: dict[str, Flow] = {}
         self.rewrite: tuple[str, ...] = ()
         self.ipv6 = False
+        self.nat64: str | None = None
         self.trusted: bool | None = None
 
     def surroundings(self) -> Surroundings:
@@ -55,6 +58,7 @@ class _Look:
             resolver_ok=any(flow.told for flow in asked) if asked else None,
             private_neutral=any(all_bogus(flow.told) for flow in asked if flow.target.scheme == "https"),
             ipv6=self.ipv6,
+            nat64=self.nat64,
             trusted_resolvers=self.trusted,
         )
 
@@ -86,9 +90,26 @@ class _Look:
             for address in sixes[::2]:
                 nursery.start_soon(one, address)
 
+    async def at_nat64(self) -> None:
+        """A name with IPv4 addresses only has an IPv6 one where a resolver synthesises it (RFC 7050)."""
+        if self.context.resolvers:
+            take = Recorder(self.context)
+            steps = await take.ask(self.context.resolvers[0], "ipv4only.arpa", Purpose.TARGET, qtypes=("AAAA",))
+            self.nat64 = next(
+                (prefix for step in steps for answer in step.answers if (prefix := _prefix(answer))), None
+            )
+
     async def at_trusted_resolvers(self) -> None:
         steps = await Recorder(self.context).ask_trusted(self.context.infrastructure.neutral[0])
         self.trusted = any(step.answers for step in steps)
+
+
+def _prefix(answer: str) -> str | None:
+    """The /96 before one of the two addresses that ipv4only.arpa has."""
+    address = parse_address(answer)
+    if address is None or address.version == 4 or int(address) & 0xFFFFFFFF not in _WELL_KNOWN:
+        return None
+    return str(ipaddress.ip_network((int(address), 96), strict=False))
 
 
 def _seen(anchor: Anchor, flow: Flow) -> AnchorSeen:

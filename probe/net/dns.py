@@ -118,6 +118,8 @@ class _Inquiry:
         start = trio.current_time()
         end, again = start + seconds, [start + later for later in reversed(_AGAIN)]
         await self._send(sock)
+        if self._error is not None:  # it never left this machine
+            return
         while (now := trio.current_time()) < end:
             if self.chosen is None and self._error is None and again and now >= again[-1]:
                 again.pop()

@@ -75,6 +75,7 @@ async def _within(
 
         def heard() -> None:
             quiet.deadline = trio.current_time() + idle
+            seen.touch()
 
         seen.meter.heard = heard
         await seen.ask(url, method, host, http2=http2)
@@ -89,6 +90,7 @@ class _Seen:
         self.meter = stream.meter if isinstance(stream, TlsStream) else Meter(stream)
         self._before = self.meter.received
         self._first_byte: float | None = None
+        self._last_byte: float | None = None
         self._response: httpx.Response | None = None
         self._body = bytearray()
         self._truncated = False
@@ -103,6 +105,10 @@ class _Seen:
         self._response = await exchange.handle_async_request(request)
         self._heard()
         await self._read(exchange, self._response)
+
+    def touch(self) -> None:
+        """Bytes have come."""
+        self._last_byte = self._trace.now()
 
     def _heard(self) -> None:
         if self._first_byte is None:
@@ -129,7 +135,8 @@ class _Seen:
 
     def record(self, facts: dict[str, Any], failure: str | None) -> HttpStep:
         """Called once the end was stamped: what is worked out here is in nobody's time."""
-        facts |= {"first_byte": self._first_byte, "bytes_read": self.meter.received - self._before}
+        facts |= {"first_byte": self._first_byte, "last_byte": self._last_byte}
+        facts["bytes_read"] = self.meter.received - self._before
         response, body = self._response, bytes(self._body[: self._max_body])
         if response is None:
             return HttpStep(failure=failure, **facts)

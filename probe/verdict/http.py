@@ -4,13 +4,11 @@ A page over a valid certificate for the right name is, whatever its status and b
 with what a control got, with a status that a source fixes, with the same page over TLS, with known notices.
 """
 
-from urllib.parse import urlsplit
-
 from probe.verdict.findings import Finding, blocks, down, fine, note, unclear
 from probe.verdict.fingerprints import concludes, describe
 from probe.verdict.known import Known
-from probe.verdict.pages import is_challenge, on_platform, resembles
-from probe.verdict.seen import TIMEOUTS, USER_PATH, Hop
+from probe.verdict.pages import alike_but_for_title, is_challenge, on_platform, resembles
+from probe.verdict.seen import TIMEOUTS, USER_PATH, Hop, host_of
 from probe.wire.addresses import is_bogon
 from probe.wire.expectations import Expectation
 from probe.wire.steps import HttpStep
@@ -19,7 +17,9 @@ from probe.wire.vocabulary import Failure, Purpose, Technique
 _CLOSES = frozenset({Failure.EOF_ERROR, Failure.CONNECTION_ALREADY_CLOSED})
 _RESETS = frozenset({Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED})
 CUTOFF_BYTES = 8_000  # a stall after less is no cutoff: the filters seen in 2025 cut after 16 to 20 kB
+_STALL = 3.0  # seconds of silence at the end: less is a slow line
 _SERVER_ERROR = 500
+_TOO_MANY_REQUESTS = 429
 
 
 def judge_http(hop: Hop, known: Known, honest: frozenset[str] | None, *, last: bool, vouched: bool) -> list[Finding]:
@@ -33,7 +33,7 @@ def judge_http(hop: Hop, known: Known, honest: frozenset[str] | None, *, last: b
     whole = [page for page in pages if page.failure is None]
     if whole:
         return _page(hop, known, whole[0], last=last, vouched=vouched)
-    again = [page for page in hop.pages(Purpose.REPEAT) if page.failure is None]
+    again = [page for page in hop.pages(Purpose.REPEAT) if page.failure is None and _counts(page, hop, honest)]
     if again:
         failed = f"the request to {hop.host} failed once ({pages[0].failure}) and succeeded when repeated"
         return [note("http-transient", failed), *_page(hop, known, again[0], last=last, vouched=vouched)]
@@ -45,7 +45,7 @@ def _counts(page: HttpStep, hop: Hop, honest: frozenset[str] | None) -> bool:
     What lies behind a bad certificate is no page of this layer, only evidence for the one below."""
     if hop.scheme == "https" and page.failure is None and not page.trusted:
         return False
-    if honest is None or page.address in honest:
+    if honest is None or (page.address is not None and hop.real(page.address) in honest):
         return True
     return page.address is None and bool(honest & frozenset(hop.answers))
 
@@ -67,7 +67,7 @@ def _failed(hop: Hop, known: Known, page: HttpStep) -> Finding:
     if technique is None:
         return unclear("http-unknown-failure", said)
     others = [other for other in hop.pages(Purpose.OTHER_HOST) if other.status is not None]
-    if others:
+    if others and (expected is not None or page.failure not in TIMEOUTS):
         text = f"{said}; with the Host {others[0].host} the same address answers with status {others[0].status}"
         return blocks(technique, "http-host-isolated", text, 0.93)
     if expected is not None and expected.http_ok:
@@ -76,14 +76,20 @@ def _failed(hop: Hop, known: Known, page: HttpStep) -> Finding:
 
 
 def technique_of(page: HttpStep, expected: Expectation | None) -> Technique | None:
-    """How a request was stopped."""
-    if page.failure in TIMEOUTS:
-        larger = expected is None or expected.body_length is None or expected.body_length > (page.body_length or 0)
-        cut = page.bytes_read >= CUTOFF_BYTES and larger  # even with no status: a TLS record of 16 kB may be cut in two
-        return Technique.HTTP_CUTOFF if cut else Technique.HTTP_DROP
+    """How a request was stopped; None where bytes kept coming, only too slowly, or the failure is another."""
     if page.failure in _RESETS:
         return Technique.HTTP_RESET
-    return Technique.HTTP_CLOSE if page.failure in _CLOSES else None
+    if page.failure in _CLOSES:
+        return Technique.HTTP_CLOSE
+    if page.failure not in TIMEOUTS:
+        return None
+    if not page.bytes_read:
+        return Technique.HTTP_DROP
+    if page.last_byte is None or page.t - page.last_byte < _STALL:
+        return None
+    larger = expected is None or expected.body_length is None or expected.body_length > (page.body_length or 0)
+    cut = page.bytes_read >= CUTOFF_BYTES and larger  # even with no status: a TLS record of 16 kB may be cut in two
+    return Technique.HTTP_CUTOFF if cut else Technique.HTTP_DROP
 
 
 # --- a page ---
@@ -112,7 +118,7 @@ def _what(hop: Hop, page: HttpStep) -> str:
 
 def _redirect(hop: Hop, known: Known, page: HttpStep, *, last: bool) -> list[Finding]:
     """An unprotected redirect: anybody on the path can have sent it. Where it was followed, the next hop tells."""
-    host = urlsplit(page.location or "").hostname or ""
+    host = host_of(page.location or "")
     said = f"{hop.host} redirected without protection to {page.location}"
     if on_platform(host, hop.origin, known):
         return [fine("http-redirect-own", f"{said}, its own", 0.7)] if last else []
@@ -147,10 +153,12 @@ def _different(hop: Hop, known: Known, page: HttpStep, said: str, expected: Expe
     got = f"the control got status {expected.status}, title {expected.title!r}, {expected.body_length} bytes"
     if not on_platform(hop.host, hop.origin, known):
         return _notice(f"{said}: a notice on another host; {got}", 0.92, rule="http-notice-elsewhere")
-    if page.status is not None and page.status >= _SERVER_ERROR:
+    if page.status is not None and (page.status >= _SERVER_ERROR or page.status == _TOO_MANY_REQUESTS):
         return unclear("http-server-error", f"{said}: a server's trouble; {got}")
     if page.body_length is None or (expected.body_length is None and expected.title is None):
         return unclear("http-incomparable", f"{said}; {got}")
+    if alike_but_for_title(page, expected):
+        return unclear("http-other-title", f"{said}, as long as the control's and with its headers; {got}")
     others = hop.pages(Purpose.OTHER_HOST)
     if any(other.body_sha256 == page.body_sha256 for other in others):
         return unclear("http-same-for-any-host", f"{said}, whatever the Host; {got}")

@@ -28,9 +28,11 @@ def _incompatible(step: DnsStep, hop: Hop) -> bool:
 def _contradict(first: DnsReply, second: DnsReply, step: DnsStep, hop: Hop) -> bool:
     if first.rcode != second.rcode:
         return not (step.sent > 1 and _TEMPORARY in {first.rcode, second.rcode})
-    left, right = frozenset(first.addresses), frozenset(second.addresses)
+    left, right = frozenset(map(hop.real, first.addresses)), frozenset(map(hop.real, second.addresses))
     if not left or not right:
         return bool(left or right) and step.sent == 1
+    if step.sent > 1 and not all_bogus(left) and not all_bogus(right):
+        return False  # a content network may answer the retransmission otherwise
     return not left & right and _good(left, hop) != _good(right, hop)
 
 

@@ -8,7 +8,6 @@ resolvers give are judged too, so several techniques may hold.
 
 import math
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +16,7 @@ from probe.verdict.findings import RULES, Finding, Says, any_says, evidence, fin
 from probe.verdict.http import judge_http
 from probe.verdict.known import Known
 from probe.verdict.pages import on_platform
-from probe.verdict.seen import USER_PATH, Hop, hops
+from probe.verdict.seen import USER_PATH, Hop, hops, host_of
 from probe.verdict.surroundings import judge_surroundings
 from probe.verdict.tcp import judge_tcp
 from probe.verdict.tls import judge_tls
@@ -148,7 +147,6 @@ def _confidence(outcome: Outcome, deciding: Sequence[Finding]) -> float:
 def hosts_of(measurement: Measurement) -> tuple[str, ...]:
     """Every host that the measurement's redirect chain went through or pointed to."""
     found = [hop.host for hop in hops(measurement)]
-    pointed = [
-        urlsplit(page.location).hostname or "" for hop in hops(measurement) for page in hop.http if page.location
-    ]
+    pages = [page for hop in hops(measurement) for page in hop.http if page.location]
+    pointed = [host_of(page.location or "") for page in pages]
     return tuple(dict.fromkeys([*found, *(host for host in pointed if host)]))

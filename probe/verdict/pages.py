@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 from probe.verdict.known import Known
 from probe.verdict.seen import registrable
+from probe.wire.addresses import is_address
 from probe.wire.expectations import Expectation
 from probe.wire.steps import HttpStep
 
 # OONI's web_connectivity calls two bodies alike when the shorter has at least 0.7 of the longer (ts-017).
 ALIKE = 0.7
+_BRAND = 4  # letters: shorter names are too common to be one owner's
 _FAILED = 400
 _CHALLENGE_TITLES = ("Just a moment", "Attention Required! | Cloudflare", "Please Wait... | Cloudflare", "DDoS-Guard")
 
@@ -24,6 +26,16 @@ def resembles(page: HttpStep, other: HttpStep | Expectation) -> bool:
     shorter, longer = sorted((page.body_length, other.body_length))
     truncated = page.body_truncated and page.body_length == shorter
     return truncated or longer == 0 or shorter / longer >= ALIKE
+
+
+def alike_but_for_title(page: HttpStep, expected: Expectation) -> bool:
+    """The same length and the same headers as the control's: a site in its visitor's language, more likely than a
+    notice."""
+    names = {name.lower() for name, _ in page.headers}
+    if not names or names != set(expected.headers):
+        return False
+    shorter, longer = sorted((page.body_length or 0, expected.body_length or 0))
+    return longer > 0 and shorter / longer >= ALIKE
 
 
 def _kind(status: int) -> int:
@@ -49,6 +61,11 @@ def on_platform(host: str, origin: str, known: Known) -> bool:
 
 def is_own_host(host: str, origin: str, domains: Iterable[str]) -> bool:
     """Whether the host is a neighbour of the origin, or lies within the platform's domains."""
-    host = host.rstrip(".").lower()
     within = any(host == domain or host.endswith(f".{domain}") for domain in domains)
-    return within or registrable(host) == registrable(origin)
+    return within or registrable(host) == registrable(origin) or _same_brand(host, origin)
+
+
+def _same_brand(host: str, origin: str) -> bool:
+    """`google.com.tr` and `google.com`: one name under several suffixes."""
+    brand = registrable(host).split(".")[0]
+    return len(brand) >= _BRAND and brand == registrable(origin).split(".")[0] and not is_address(host)

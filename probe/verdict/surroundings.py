@@ -8,9 +8,10 @@ that intercepts everything: nothing can be said of anybody's certificate then.
 from collections import Counter
 
 from probe.wire.measurement import AnchorSeen, Surroundings
-from probe.wire.vocabulary import Void
+from probe.wire.vocabulary import Failure, Void
 
 _INTERCEPTED_NEEDED = 2
+_NOT_VALID_NOW = Failure.SSL_INVALID_CERTIFICATE  # a path to a trusted authority exists: this clock is wrong
 
 
 def judge_surroundings(seen: Surroundings | None) -> tuple[Void, str] | None:
@@ -21,12 +22,15 @@ def judge_surroundings(seen: Surroundings | None) -> tuple[Void, str] | None:
     domestic = [anchor for anchor in seen.anchors if anchor.country is not None]
     right = [anchor for anchor in foreign if anchor.seen == "right"]
     wrong = [anchor for anchor in foreign if anchor.seen == "wrong"]
+    if not foreign:
+        return None
     if not right and not wrong:
         return _silent(foreign, domestic)
     intercepted = _interceptor(foreign)
-    if intercepted is not None and not _portal(right, wrong):
+    portal = _portal(right, wrong) and not any(anchor.seen == "right" for anchor in domestic)
+    if intercepted is not None and not portal:
         return Void.LOCAL_INTERCEPTION, intercepted
-    if _portal(right, wrong):
+    if portal:
         text = (
             f"{len(wrong)} of {len(foreign)} anchors answer wrongly ({wrong[0].url} first): a login or payment portal"
         )
@@ -46,13 +50,15 @@ def _silent(foreign: list[AnchorSeen], domestic: list[AnchorSeen]) -> tuple[Void
 
 
 def _portal(right: list[AnchorSeen], wrong: list[AnchorSeen]) -> bool:
-    """A portal answers for every name, so the plain pages are wrong too; interception of TLS leaves those alone."""
+    """A portal answers for every name, so the plain pages are wrong too; interception of TLS leaves those alone. Where
+    a domestic anchor is right no portal stands before it: then somebody forges the foreign ones."""
     plain = [anchor for anchor in wrong if anchor.url.startswith("http:")]
     return len(wrong) > len(right) and bool(plain)
 
 
 def _interceptor(foreign: list[AnchorSeen]) -> str | None:
-    issuers = Counter(anchor.issuer for anchor in foreign if anchor.seen == "wrong" and anchor.issuer)
+    wrong = [anchor for anchor in foreign if anchor.seen == "wrong" and anchor.failure != _NOT_VALID_NOW]
+    issuers = Counter(anchor.issuer for anchor in wrong if anchor.issuer)
     if not issuers:
         return None
     issuer, count = issuers.most_common(1)[0]

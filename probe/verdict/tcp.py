@@ -11,6 +11,8 @@ from probe.wire.vocabulary import Failure, Purpose, Technique
 _RESETS = frozenset({Failure.CONNECTION_REFUSED, Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED})
 _UNREACHABLE = frozenset({Failure.HOST_UNREACHABLE, Failure.NETWORK_UNREACHABLE, Failure.PERMISSION_DENIED})
 
+_BY_ADDRESS = 0.75  # a server that refuses a country looks the same from inside it
+
 
 def technique_of(failure: str) -> Technique | None:
     """How a connect was stopped; None where the failure is the probe's own (no socket left, no such family)."""
@@ -24,14 +26,14 @@ def technique_of(failure: str) -> Technique | None:
 
 
 def judge_tcp(hop: Hop, known: Known, honest: frozenset[str] | None) -> list[Finding]:
-    tries = [step for step in hop.connects(*USER_PATH) if honest is None or step.address in honest]
+    tries = [step for step in hop.connects(*USER_PATH) if hop.among(step, honest)]
     if not tries:
         return []
     reached = [step for step in tries if step.failure is None]
     missed = [step for step in tries if step.failure is not None]
     if reached:
         return [_connected(hop, reached), *([_some(missed, tries)] if missed else [])]
-    again = [step for step in hop.connects(Purpose.REPEAT) if step.failure is None]
+    again = [step for step in hop.connects(Purpose.REPEAT) if step.failure is None and hop.among(step, honest)]
     if again:
         text = f"connecting to {_place(again[0])} failed once ({missed[0].failure}) and succeeded when repeated"
         return [note("tcp-transient", text), _connected(hop, again)]
@@ -60,7 +62,8 @@ def _unreached(hop: Hop, known: Known, missed: Sequence[TcpStep]) -> Finding:
     if expected is False:
         return down("tcp-fails-for-control", f"{said}; the control cannot connect either")
     if expected is True:
-        return blocks(technique, f"{technique}", f"{said}; the control connects{_ports(hop)}", 0.9)
+        text = f"{said}; the control connects{_ports(hop)}. The server itself may do so to a whole country"
+        return blocks(technique, technique.value, text, _BY_ADDRESS)
     return unclear("tcp-no-control", f"{said}; no control tells whether the server is up{_ports(hop)}")
 
 

@@ -103,6 +103,7 @@ class HttpStep(Step, frozen=True, kw_only=True, tag="http"):
     body_length: int | None = None  # bytes of body that were read
     body_truncated: bool = False  # the server had more than was read
     first_byte: float | None = None
+    last_byte: float | None = None  # when the last bytes came: a stall lies between it and the end
     bytes_read: int = 0  # on this connection since the request, before the end of the step
 
 

@@ -4,11 +4,11 @@
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 
-from probe.lab.accuracy import CaseResult, run_case
+from probe.lab.accuracy import CaseResult, under_way
 from probe.lab.cases import CASES
 
 JOBS = 4
@@ -21,9 +21,8 @@ def results(request: pytest.FixtureRequest) -> Iterator[Results]:
     """Those of the runs that were selected, under way from the first on."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     runs = [_run_of(item) for item in items if item.originalname == "test_case_is_judged_right"]
-    with ThreadPoolExecutor(JOBS) as pool:
-        yield {(name, known): pool.submit(run_case, CASES[name], known) for name, known in runs}
-        pool.shutdown(cancel_futures=True)
+    with under_way([(CASES[name], known) for name, known in runs], JOBS) as futures:
+        yield dict(zip(runs, futures, strict=True))
 
 
 @pytest.mark.parametrize("run", RUNS, ids=[f"{name}-{'with' if known else 'without'}" for name, known in RUNS])

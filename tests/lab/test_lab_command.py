@@ -50,6 +50,6 @@ def test_an_interrupted_run_leaves_no_lab_behind(number: signal.Signals) -> None
             time.sleep(0.05)
         time.sleep(0.5)
         os.kill(run.pid, number)
-        run.wait(60)
+        run.wait(15)
     assert list(namespaces.STATE.glob(f"{mine}*")) == []
     assert mine not in subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout

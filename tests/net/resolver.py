@@ -31,16 +31,12 @@ class Resolver:
     asked_over_tcp: int = 0
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with trio.socket.socket(type=socket.SOCK_DGRAM) as sock, trio.socket.socket() as listener:
+        with trio.socket.socket(type=socket.SOCK_DGRAM) as sock:
             await sock.bind((HOST, 0))
             self.port = sock.getsockname()[1]
-            await listener.bind((HOST, self.port))
-            listener.listen()
             async with trio.open_nursery() as nursery:
                 if self.over_tcp is not None:
-                    nursery.start_soon(trio.serve_listeners, self._serve_tcp, [trio.SocketListener(listener)])
-                else:
-                    listener.close()
+                    await nursery.start(trio.serve_tcp, self._serve_tcp, self.port)
                 task_status.started()
                 while True:
                     wire, peer = await sock.recvfrom(65535)

@@ -152,6 +152,8 @@ async def test_a_slow_drip_ends_at_the_whole_limit_with_what_came(nursery: trio.
     assert (step.failure, step.status) == (Failure.GENERIC_TIMEOUT_ERROR, 200)
     assert 4 <= (step.body_length or 0) <= 9
     assert 0.8 <= step.t - step.t0 < 3
+    assert step.last_byte is not None
+    assert step.t - step.last_byte < 0.3, "it never stalled"
 
 
 def endless(chunk: bytes, *headers: bytes) -> Handler:

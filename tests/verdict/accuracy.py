@@ -199,7 +199,16 @@ def pages() -> Iterator[Case]:
     for name, failure in (("http-reset", RESET), ("http-close", CLOSED), ("http-drop", TIMEOUT)):
         got = page("http://x.com/", failure=failure)
         yield Case(name, http(X, got, other, repeated(got)), f"blocked {name}", plain)
-    cut = page("https://x.com/", failure=TIMEOUT, status=200, bytes_read=16_000, body_length=15_500)
+    cut = page(
+        "https://x.com/",
+        failure=TIMEOUT,
+        last_byte=1.0,
+        t0=0.9,
+        t=9.0,
+        status=200,
+        bytes_read=16_000,
+        body_length=15_500,
+    )
     long = msgspec.structs.replace(WORKS, body_length=65_536)
     yield Case("cutoff-16k", served_over_tls(cut, repeated(cut)), "blocked http-cutoff", long)
     for status in (500, 403):
