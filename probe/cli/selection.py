@@ -1,18 +1,20 @@
 """From the words that a person types to what is measured."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from probe.catalogue.model import Catalogue, CatalogueError, Endpoint
 from probe.catalogue.targets import parse_typed
 from probe.measure.task import Task
+
+_NOT_YET = frozenset({"quic"})  # schemes that a catalogue may hold and this version has no step for
 
 
 def tasks_for(words: Sequence[str], catalogue: Catalogue) -> list[Task]:
     """Each word is a platform (`x`), a service of one (`whatsapp.messaging`), or a URL; none means everything.
     Raises CatalogueError where a word is none of these."""
     if not words:
-        return [Task.of(endpoint, catalogue) for endpoint in catalogue.endpoints()]
+        return [Task.of(endpoint, catalogue) for endpoint in _measurable(catalogue.endpoints())]
     found: dict[str, Task] = {}
     for word in words:
         for task in _of_word(word, catalogue):
@@ -23,12 +25,18 @@ def tasks_for(words: Sequence[str], catalogue: Catalogue) -> list[Task]:
 def _of_word(word: str, catalogue: Catalogue) -> list[Task]:
     endpoints = _catalogued(word, catalogue)
     if endpoints:
-        return [Task.of(endpoint, catalogue) for endpoint in endpoints]
+        return [Task.of(endpoint, catalogue) for endpoint in _measurable(endpoints)]
     if "://" not in word and "." not in word and not word.startswith("dns:"):
         raise CatalogueError(_unknown(word, catalogue))
     target = parse_typed(word)
+    if target.scheme in _NOT_YET:
+        raise CatalogueError(f"{word!r}: this version measures no {target.scheme}; try https://{target.host}/")
     listed = [endpoint for endpoint in catalogue.endpoints() if endpoint.url == target.url]
     return [Task.of(endpoint, catalogue) for endpoint in listed] or [Task(target)]
+
+
+def _measurable(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    return [endpoint for endpoint in endpoints if endpoint.target.scheme not in _NOT_YET]
 
 
 def _catalogued(word: str, catalogue: Catalogue) -> Sequence[Endpoint]:

@@ -1,1 +1,1 @@
-"""The messages that leave a probe: structs, vocabularies and their encoding. Imports nothing of ours and does no I/O."""
+"""The messages that leave a probe: structs, vocabularies, encoding. Imports nothing of ours and does no I/O."""

@@ -9,9 +9,9 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from probe.wire.addresses import is_address, parse_address
+from probe.wire.addresses import is_address, parse_address, scrub
 from probe.wire.measurement import Measurement
-from probe.wire.ooni_strangers import acquainted, body_without_strangers, without_strangers
+from probe.wire.ooni_strangers import acquainted, body_without_strangers
 from probe.wire.steps import AnyStep, DnsReply, DnsStep, HttpStep, TcpStep, TlsStep
 from probe.wire.vocabulary import Failure, Purpose
 
@@ -80,7 +80,7 @@ class Entries:
         self._transaction += 1
         classic = ["classic"] if step.purpose is Purpose.TARGET else []
         return {
-            "failure": without_strangers(step.failure, known) if step.failure else None,
+            "failure": scrub(step.failure, known) if step.failure else None,
             "t0": round(step.t0 + shift, 6),
             "t": round(step.t + shift, 6),
             "tags": [*classic, f"depth={depth}", f"purpose={step.purpose}", f"endpoint={endpoint}"],
@@ -146,7 +146,7 @@ class Entries:
         )
 
     def _http(self, step: HttpStep, shared: Entry, known: frozenset[str]) -> None:
-        headers = [(name, without_strangers(value, known)) for name, value in step.headers]
+        headers = [(name, scrub(value, known)) for name, value in step.headers]
         body = body_without_strangers(step.body, known)
         length = [f"body_length={step.body_length}"] if step.body_length is not None else []
         request_headers = [("Host", step.host)] if step.host else []
@@ -157,7 +157,7 @@ class Entries:
                 "alpn": step.protocol or "",
                 "request": {
                     "method": step.method,
-                    "url": without_strangers(step.url, known),
+                    "url": scrub(step.url, known),
                     "headers": dict(request_headers),
                     "headers_list": [list(pair) for pair in request_headers],
                     "body": "",

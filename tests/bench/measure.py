@@ -1,7 +1,7 @@
 """What a round costs: seconds, memory, bytes on the wire; and what the command line costs to start.
 
-Run as root: `.venv-test/bin/python -m tests.bench.measure`. Prints a table; judges nothing. The lab's servers run on the
-same processors as the probe, so a round here is slower than one against servers elsewhere.
+Run as root: `.venv-test/bin/python -m tests.bench.measure`. Prints a table; judges nothing. The lab's servers run on
+the same processors as the probe, so a round here is slower than one against servers elsewhere.
 """
 
 import json

@@ -100,7 +100,7 @@ def test_no_expectations_are_saved_from_a_network_that_is_void(tmp_path: Path) -
         ("qqqqqqqq", ["unknown platform 'qqqqqqqq'", "https://NAME/"]),
         ("", ["unknown platform ''"]),
         ("https://", ["missing host"]),
-        ("https:/x.com", ["malformed URL|unknown platform", "https:/x.com"]),
+        ("https:/x.com", ["https:/x.com"]),
         ("gopher://x.com/", ["unknown scheme 'gopher'"]),
         ("https://x.com:99999/", ["bad port '99999'"]),
         ("https://[::1]/", ["not a public address"]),
@@ -128,22 +128,18 @@ def test_an_option_out_of_its_range_is_refused(option: list[str]) -> None:
     assert_one_fault(called("measure", SITE, *option), 2, option[0])
 
 
-@pytest.mark.parametrize("address", ["", "1.2.3", "example.com", "1.2.3.4:53", "::1::", "fe80::1%"])
+@pytest.mark.parametrize("address", ["1.2.3", "example.com", "1.2.3.4:53", "::1::", " "])
 @pytest.mark.parametrize("option", ["--resolver", "--source"])
 @pytest.mark.usefixtures("no_round")
 def test_a_source_or_resolver_that_is_no_address_is_refused(option: str, address: str) -> None:
-    if address in {"", "fe80::1%"} and option == "--source":
-        pytest.skip("in test_faults")
-    if address == "fe80::1%":
-        pytest.skip("in test_faults")
     assert_one_fault(called("measure", SITE, option, address), 2, option)
 
 
 BROKEN_CATALOGUES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _: None, "no such file"),
     "empty-folder": (lambda path: path.mkdir(), "no platforms"),
-    "tabs": (lambda path: path.write_text("id: x\n\tname: [\n"), "line 2"),
-    "unclosed": (lambda path: path.write_text("id: [x\n"), "line"),
+    "tabs": (lambda path: path.write_text("id: x\n\tname: [\n"), "mine.yaml:2: "),
+    "unclosed": (lambda path: path.write_text("id: [x\n"), "mine.yaml:2: "),
     "a-list": (lambda path: path.write_text("- x\n"), "mapping|expected"),
     "binary": (lambda path: path.write_bytes(b"\x00\xff\xfe" * 99), "UTF-8|utf-8"),
     "empty": (lambda path: path.write_text(""), ""),
