@@ -15,7 +15,7 @@ from probe.catalogue.model import CatalogueError, Target
 from probe.catalogue.targets import parse_target
 from probe.measure.context import Context
 from probe.measure.pace import Beat
-from probe.measure.recorder import Recorder, Stream, drop
+from probe.measure.recorder import AGREEING, Recorder, Stream, drop
 from probe.measure.task import Task
 from probe.net.tls import TlsStream
 from probe.verdict.pages import is_own_host
@@ -56,7 +56,7 @@ class Flow:
         self.target = task.target
         self.resolved: str | None = None  # whose names these are: a redirect to the same host asks nobody again
         self.told: tuple[str, ...] = ()
-        self.trusted: tuple[str, ...] | None = None
+        self.trusted: tuple[str, ...] = ()
         self.reached = Reached()
 
     def measurement(self) -> Measurement:
@@ -100,13 +100,17 @@ class Flow:
     # --- names ---
 
     async def _resolve(self) -> None:
-        self.resolved, self.trusted = self.target.host, None
+        """The system's answers, and as many trusted ones as needed: where a certificate will tell whether the answer
+        was honest, one trusted resolver is asked for the record, and in a light round none."""
+        self.resolved, self.trusted = self.target.host, ()
         if is_address(self.target.host):
             self.told = self.trusted = (self.target.host,)
-        else:
-            self.told = await self.lookup(Purpose.TARGET)
-            if self.context.mode == "deep" or not self._secure or not self.usable(self.told):
-                await self.ask_trusted()  # else the server's certificate tells whether the answer was honest
+            return
+        self.told = await self.lookup(Purpose.TARGET)
+        if self.context.mode == "deep" or not self._secure or not self.usable(self.told):
+            await self.ask_trusted()
+        elif self.context.mode == "default":
+            await self.ask_trusted(1)
 
     async def lookup(self, purpose: Purpose, *, scale: float = 1.0) -> tuple[str, ...]:
         """What the system's resolvers tell, asked as a stub would: the next one where one fails."""
@@ -118,11 +122,9 @@ class Flow:
                 break
         return tuple(dict.fromkeys(answers))
 
-    async def ask_trusted(self) -> tuple[str, ...]:
-        """What trusted resolvers tell over HTTPS; asked once a host."""
-        if self.trusted is None:
-            steps = await self.take.ask_trusted(self.target.host)
-            self.trusted = tuple(dict.fromkeys(answer for step in steps for answer in step.answers))
+    async def ask_trusted(self, wanted: int = AGREEING) -> tuple[str, ...]:
+        """What trusted resolvers tell over HTTPS."""
+        self.trusted = await self.take.ask_trusted(self.target.host, wanted)
         return self.trusted
 
     def usable(self, answers: Sequence[str]) -> list[str]:

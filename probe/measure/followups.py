@@ -10,8 +10,8 @@ import trio
 
 from probe.measure.flow import HALF, TOO_MANY_REDIRECTS, Flow, Reached
 from probe.measure.recorder import drop
-from probe.verdict.seen import TIMEOUTS, all_bogus
 from probe.verdict.handshakes import answered
+from probe.verdict.seen import TIMEOUTS, all_bogus
 from probe.wire.addresses import is_address
 from probe.wire.steps import DnsStep, HttpStep, TcpStep, TlsStep
 from probe.wire.vocabulary import Failure, Purpose
@@ -63,12 +63,12 @@ def _suspicious(flow: Flow) -> bool:
     """Whether the system's answer may be forged: it fails, is bogus, or leads to no server that proves itself."""
     if not flow.told or all_bogus(flow.told):
         return True
-    return not _proved(flow.reached) and not set(flow.told) & set(flow.trusted or ())
+    return not _proved(flow.reached) and not set(flow.told) & set(flow.trusted)
 
 
 async def _ask_silent(flow: Flow) -> None:
     """An address of the host itself runs no resolver: whoever answers there sits on the path."""
-    addresses = flow.usable(flow.trusted or ())
+    addresses = flow.usable(flow.trusted)
     if not addresses:
         return
     for name, purpose in ((flow.neutral, Purpose.SILENT_NEUTRAL), (flow.target.host, Purpose.SILENT_TARGET)):
@@ -76,7 +76,7 @@ async def _ask_silent(flow: Flow) -> None:
 
 
 async def _at_trusted_addresses(flow: Flow) -> None:
-    addresses = flow.usable(flow.trusted or ())[:1]
+    addresses = flow.usable(flow.trusted)[:1]
     if addresses and flow.target.scheme != "dns":
         reached = await flow.attempt(addresses, Purpose.TRUSTED_ADDRESS)
         flow.reached = reached if _further(reached, flow.reached) else flow.reached
@@ -154,7 +154,7 @@ async def _unshaken(flow: Flow, reached: Reached, failed: TlsStep) -> None:
 async def _other_address(flow: Flow, reached: Reached) -> None:
     """A clean address of the same name: the innocuous name first, then the real one."""
     used = {reached.connected[0], *(step.address for step in _handshakes(flow, *Purpose))}
-    spare = [address for address in [*reached.connected, *flow.usable(flow.trusted or ())] if address not in used]
+    spare = [address for address in [*reached.connected, *flow.usable(flow.trusted)] if address not in used]
     if not spare:
         return
     await flow.innocuous(spare[0], scale=HALF)

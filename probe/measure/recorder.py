@@ -17,7 +17,7 @@ from probe.wire.steps import AnyStep, DnsStep, HttpStep, TlsStep
 from probe.wire.vocabulary import Purpose
 
 Stream = trio.SocketStream | TlsStream
-_TRUSTED = 2  # independent resolvers that agree are enough
+AGREEING = 2  # independent trusted resolvers are enough
 
 
 class Recorder:
@@ -48,14 +48,19 @@ class Recorder:
         self._keep(*found)
         return found
 
-    async def ask_trusted(self, name: str) -> list[DnsStep]:
-        """The same of two trusted resolvers over HTTPS, and of a third where one of them cannot be reached."""
-        first, spare = self.context.trusted[:_TRUSTED], self.context.trusted[_TRUSTED:]
-        found = await self._ask_each(first, name)
-        if any(_unreached(step) for step in found):
-            found += await self._ask_each(spare, name)
-        self._keep(*found)
-        return found
+    async def ask_trusted(self, name: str, wanted: int = AGREEING) -> tuple[str, ...]:
+        """What so many trusted resolvers tell over HTTPS: the next one where one cannot be reached, and none twice."""
+        asked = [step for step in self.steps if isinstance(step, DnsStep) and step.purpose is Purpose.TRUSTED]
+        found = [step for step in asked if step.name == name]
+        heard = len({step.resolver for step in found if not _unreached(step)})
+        left = [one for one in self.context.trusted if one.url not in {step.resolver for step in found}]
+        while heard < wanted and left:
+            now, left = left[: wanted - heard], left[wanted - heard :]
+            steps = await self._ask_each(now, name)
+            self._keep(*steps)
+            found += steps
+            heard += len({step.resolver for step in steps if not _unreached(step)})
+        return tuple(dict.fromkeys(answer for step in found for answer in step.answers))
 
     async def _ask_each(self, resolvers: Sequence[TrustedConnection], name: str) -> list[DnsStep]:
         timeout = self.context.timeouts.dns

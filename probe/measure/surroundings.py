@@ -65,8 +65,8 @@ class _Look:
     async def at_anchor(self, anchor: Anchor) -> None:
         flow = self.flows[anchor.url] = Flow(Task(parse_target(anchor.url)), self.context)
         await flow.visit()
-        if not flow.told and flow.usable(flow.trusted or ()):
-            flow.reached = await flow.attempt(flow.usable(flow.trusted or ()), Purpose.TRUSTED_ADDRESS)
+        if not flow.told and flow.usable(flow.trusted):
+            flow.reached = await flow.attempt(flow.usable(flow.trusted), Purpose.TRUSTED_ADDRESS)
 
     async def at_rewriting(self) -> None:
         label = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
@@ -100,8 +100,7 @@ class _Look:
             )
 
     async def at_trusted_resolvers(self) -> None:
-        steps = await Recorder(self.context).ask_trusted(self.context.infrastructure.neutral[0])
-        self.trusted = any(step.answers for step in steps)
+        self.trusted = bool(await Recorder(self.context).ask_trusted(self.context.infrastructure.neutral[0]))
 
 
 def _prefix(answer: str) -> str | None:

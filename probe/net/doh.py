@@ -45,7 +45,8 @@ class TrustedConnection:
         now: Callable[[], dt.datetime] = _wall_clock,
     ) -> None:
         """`now` gives the moment for the validity of certificates."""
-        self._url, self._roots, self._source, self._allowed, self._now = url, roots, source, allowed, now
+        self.url = url
+        self._roots, self._source, self._allowed, self._now = url, roots, source, allowed, now
         self._addresses = list(addresses)
         self._opening = trio.Lock()
         self._link: _Link | None = None
@@ -72,7 +73,7 @@ class TrustedConnection:
         timeout: float = 4.0,  # noqa: ASYNC109 (it is recorded, not raised)
     ) -> DnsStep:
         """`t0` is when the question was ready to go: opening the connection and waiting for a turn are before it."""
-        facts: dict[str, Any] = {"name": name, "qtype": qtype, "resolver": self._url, "transport": "https"}
+        facts: dict[str, Any] = {"name": name, "qtype": qtype, "resolver": self.url, "transport": "https"}
         facts |= {"purpose": purpose, "t0": trace.now()}
         try:
             question = Question(name, qtype, id=0)  # RFC 8484, 4.1: so that caches can work
@@ -94,7 +95,7 @@ class TrustedConnection:
                 async with link.turn:
                     facts["t0"] = trace.now()
                     with trio.fail_at(self._patience(link, deadline)):
-                        return question.read(await link.post(self._url, question.wire()), trace.now())
+                        return question.read(await link.post(self.url, question.wire()), trace.now())
             except Exception as exc:  # as in `http.fetch`: the libraries raise more than they document
                 failure = failure_of(exc, ended=link.ended)
                 if isinstance(exc, Unreached) or (link.proven and isinstance(exc, trio.TooSlowError)):
@@ -135,7 +136,7 @@ class TrustedConnection:
     async def _open(self, trace: Trace, deadline: float) -> "_Link":
         limit = max(_LEAST, deadline - trio.current_time())
         limit = limit if len(self._addresses) < 2 else min(limit, _SILENCE)
-        address, url, end = self._addresses[0], httpx.URL(self._url), trio.current_time() + limit
+        address, url, end = self._addresses[0], httpx.URL(self.url), trio.current_time() + limit
         port = url.port or 443
         connected, stream = await tcp.connect(
             trace, address, port, timeout=limit, source=self._source, allowed=self._allowed
