@@ -46,7 +46,7 @@ class TrustedConnection:
     ) -> None:
         """`now` gives the moment for the validity of certificates."""
         self.url = url
-        self._roots, self._source, self._allowed, self._now = url, roots, source, allowed, now
+        self._roots, self._source, self._allowed, self._now = roots, source, allowed, now
         self._addresses = list(addresses)
         self._opening = trio.Lock()
         self._link: _Link | None = None
