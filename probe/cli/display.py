@@ -86,21 +86,23 @@ def _services(tallies: list[Tally]) -> Text:
 
 
 def report(console: Console, results: Results) -> None:
-    """The end of a round."""
+    """The end of a round; nothing where it ended before anything was measured."""
+    if not results.verdicts and not results.typed:
+        return
     tallies = list(results.platforms())
     if console.is_terminal:
         if tallies:
             console.print(platform_table(tallies, results))
     else:
         for line in _plain(results):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
     for url, verdict in results.typed.items():
         console.print(Text.assemble((_MARK[verdict.outcome], COLOUR[verdict.outcome]), f" {url}: {_short(verdict)}"))
     lines = list(sentences(results))
     if lines:
         console.print()
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
     console.print()
     console.print(summary(results), highlight=False, soft_wrap=True)
 
@@ -122,7 +124,7 @@ def sentences(results: Results) -> Iterator[str]:
         if tally.outcome in _STOPPED:
             what = f"{results.name(tally.platform)} {tally.service}"
             verdicts = results.verdicts[tally.platform].values()
-            first = next(verdict for verdict in verdicts if verdict.technique == tally.technique)
+            first = max(verdicts, key=lambda verdict: tally.technique in verdict.techniques)
             yield sentence(what, tally.outcome, tally.techniques[:1], scope=first.scope)
             yield f"  {first.evidence[0].text}"
     for url, verdict in results.typed.items():
@@ -138,6 +140,6 @@ def summary(results: Results) -> str:
     counts = Counter(tally.outcome for tally in results.platforms())
     if not counts:
         counts = Counter(verdict.outcome for verdict in results.typed.values())
-    things = "platforms" if results.verdicts else "sites"
+    things = "platform" if results.verdicts else "site"
     parts = [f"{counts[outcome]} {state(outcome)}" for outcome in Outcome if counts[outcome]]
-    return f"{sum(counts.values())} {things}: {', '.join(parts)}."
+    return f"{counts.total()} {things}{'s' if counts.total() != 1 else ''}: {', '.join(parts)}."

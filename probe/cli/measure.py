@@ -1,5 +1,6 @@
 """`probe measure`: one round now, with no collector."""
 
+import math
 from pathlib import Path
 
 import click
@@ -58,6 +59,8 @@ def measure(
     """
     if deep and light:
         raise Fault("--deep and --light exclude each other: give one of them, or none")
+    if math.isnan(timeout):
+        raise Fault("--timeout nan: it takes a number of seconds, from 0.5 to 60")  # no range refuses it
     from probe import __version__  # noqa: PLC0415 (`--help` stays fast)
     from probe.cli.measure_round import Paths, run  # noqa: PLC0415
     from probe.measure.prepare import Wishes  # noqa: PLC0415

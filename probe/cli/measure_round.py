@@ -43,15 +43,15 @@ class Paths:
 
 def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results:
     """One round, its results written. Raises Fault for whatever a person got wrong."""
-    for address in (*wishes.resolvers, *([wishes.source] if wishes.source else [])):
+    for address in (*wishes.resolvers, *([] if wishes.source is None else [wishes.source])):
         _check_address(address)
     with plain_faults():
         catalogue = load_catalogue(paths.catalogue or default_catalogue_path())
         tasks = tasks_for(what, catalogue)
         library = library_for(catalogue, paths.expectations)
         results = Results(catalogue)
-        _notice(tasks)
         with _sink(paths.output) as sink:
+            _notice(tasks)
             output = _output(form, results, sink, len(tasks))
             round_ = _Round(results, output, keep=paths.save is not None)
             trio.run(round_.measure, tasks, wishes, catalogue, library)

@@ -15,10 +15,10 @@ def tasks_for(words: Sequence[str], catalogue: Catalogue) -> list[Task]:
     Raises CatalogueError where a word is none of these."""
     if not words:
         return [Task.of(endpoint, catalogue) for endpoint in _measurable(catalogue.endpoints())]
-    found: dict[str, Task] = {}
+    found: dict[tuple[str | None, str | None, str], Task] = {}
     for word in words:
         for task in _of_word(word, catalogue):
-            found.setdefault(task.target.url, task)
+            found.setdefault((task.platform, task.service, task.target.url), task)
     return list(found.values())
 
 

@@ -16,6 +16,7 @@ from probe.lab.cases.case import Case, Expected
 from probe.lab.internet import internet
 from probe.lab.interruption import termination_unwinds
 from probe.lab.lab import Lab
+from probe.lab.model import CommandFailed
 from probe.lab.namespaces import end_clients
 
 Line = dict[str, Any]
@@ -37,23 +38,31 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_case(case: Case, with_expectations: bool) -> CaseResult:
-    """Raises LabError where the lab cannot be built or `probe measure` fails."""
+    """Raises LabError where the lab cannot be built; a `probe measure` that fails is judged wrong."""
     began = time.monotonic()
     with_control = with_expectations and case.control
-    with lab_of(case) as lab:
-        arguments = [*case.targets, *case.options]
-        known = ["--expectations", str(lab.control(arguments, case.timeout))] if with_control else []
-        output = tuple(lab.measure([*arguments, *known], case.timeout))
-    doubt = case.control and not with_control
+    output: tuple[Line, ...] = ()
+    try:
+        output = _measured(case, with_control)
+        wrong = tuple(_faults(case, output, doubt=case.control and not with_control))
+    except CommandFailed as error:
+        wrong = (str(error),)
     return CaseResult(
         name=case.name,
         with_expectations=with_control,
         expected="; ".join(f"{subject}: {expected}" for subject, expected in case.expected.items()),
         got="; ".join(_got(case, output)),
-        wrong=tuple(_faults(case, output, doubt=doubt)),
+        wrong=wrong,
         seconds=time.monotonic() - began,
         output=output,
     )
+
+
+def _measured(case: Case, with_control: bool) -> tuple[Line, ...]:
+    with lab_of(case) as lab:
+        arguments = [*case.targets, *case.options]
+        known = ["--expectations", str(lab.control(arguments, case.timeout))] if with_control else []
+        return tuple(lab.measure([*arguments, *known], case.timeout))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from probe.lab.censor.spec import Cable, CensorSpec
 from probe.lab.interference import Interference, Offline
 from probe.lab.interruption import deferred, termination_unwinds
 from probe.lab.layout import CONTROL_RESOLVER, Ipv6, Layout, Network
-from probe.lab.model import TURK_TELEKOM, Isp, LabError, Resolver, World
+from probe.lab.model import TURK_TELEKOM, CommandFailed, Isp, Resolver, World
 from probe.lab.namespaces import apply_rules, build, claim, sweep
 from probe.lab.processes import Server, run_inside
 from probe.lab.rules import needs_censor, ruleset
@@ -111,7 +111,7 @@ class Lab:
         if done.returncode not in _DONE:
             said = [line for line in done.stderr.splitlines() if any(letter.isalpha() for letter in line)]
             last = said[-1].strip(" |") if said else "it said nothing"
-            raise LabError(f"`probe {' '.join(arguments)}` ended with {done.returncode}: {last}")
+            raise CommandFailed(f"`probe {' '.join(arguments)}` ended with {done.returncode}: {last}")
         return done
 
     def _lay_cables(self) -> None:

@@ -141,3 +141,7 @@ CHINA_TELECOM = Isp(
 
 class LabError(Exception):
     """Why a lab cannot be built or used: one line that says what to do."""
+
+
+class CommandFailed(LabError):
+    """A command inside the lab took too long or ended badly: the lab itself is well."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import probe
-from probe.lab.model import LabError
+from probe.lab.model import CommandFailed, LabError
 
 _START = 20.0
 _STOP = 5.0
@@ -24,13 +24,13 @@ def environment(home: Path) -> dict[str, str]:
 def run_inside(
     namespace: str, command: list[str], home: Path, timeout: float, more: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Waits for it. Raises LabError where it takes longer than `timeout` seconds."""
+    """Waits for it. Raises CommandFailed where it takes longer than `timeout` seconds."""
     entered = ["ip", "netns", "exec", namespace, *command]
     env = environment(home) | dict(more or {})
     try:
         return subprocess.run(entered, check=False, capture_output=True, text=True, timeout=timeout, env=env, cwd=home)
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"`{' '.join(command)}` took longer than {timeout:g} s in {namespace}") from error
+        raise CommandFailed(f"`{' '.join(command)}` took longer than {timeout:g} s in {namespace}") from error
 
 
 class Server:

@@ -43,6 +43,7 @@ class Context:
     reflectors: tuple[str, ...] = ()  # addresses that a blocked name may be sent to
     private_roots: dict[str, Roots] = field(default_factory=dict)
     mode: str = "default"
+    small: bool = True  # a round of few endpoints, which can afford facts beyond what the verdicts need
     source: str | None = None
     timeouts: Timeouts = Timeouts()
     pace: Pace = field(default_factory=lambda: Pace(BUSY_ENDPOINTS))

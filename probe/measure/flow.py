@@ -101,7 +101,7 @@ class Flow:
 
     async def _resolve(self) -> None:
         """The system's answers, and as many trusted ones as needed: where a certificate will tell whether the answer
-        was honest, one trusted resolver is asked for the record, and in a light round none."""
+        was honest, one trusted resolver is asked for the record if the round is small, and else none."""
         self.resolved, self.trusted = self.target.host, ()
         if is_address(self.target.host):
             self.told = self.trusted = (self.target.host,)
@@ -109,7 +109,7 @@ class Flow:
         self.told = await self.lookup(Purpose.TARGET)
         if self.context.mode == "deep" or not self._secure or not self.usable(self.told):
             await self.ask_trusted()
-        elif self.context.mode == "default":
+        elif self.context.mode == "default" and self.context.small:
             await self.ask_trusted(1)
 
     async def lookup(self, purpose: Purpose, *, scale: float = 1.0) -> tuple[str, ...]:

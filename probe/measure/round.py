@@ -12,11 +12,14 @@ from probe.measure.endpoint import Judged, measure_endpoint
 from probe.measure.surroundings import look_around
 from probe.measure.task import Task
 
+SMALL_ROUND = 16  # endpoints
+
 
 @asynccontextmanager
 async def measuring(tasks: Sequence[Task], context: Context) -> AsyncIterator[trio.MemoryReceiveChannel[Judged]]:
     """A channel of results, in the order in which they come. Results are not kept: memory stays flat."""
-    context = dataclasses.replace(context, surroundings=await look_around(context))
+    small = len(tasks) <= SMALL_ROUND
+    context = dataclasses.replace(context, surroundings=await look_around(context), small=small)
     send, receive = trio.open_memory_channel[Judged](0)
     shuffled = random.sample(tasks, len(tasks))
 

@@ -29,7 +29,7 @@ def results(request: pytest.FixtureRequest) -> Iterator[Results]:
 def test_case_is_judged_right(results: Results, run: tuple[str, bool]) -> None:
     result = results[run].result()
     said = "\n".join(str({**line, "steps": "..."}) for line in result.output)
-    assert not result.wrong, f"expected {result.expected}, got {result.got}\n{said}"
+    assert not result.wrong, f"expected {result.expected}, got {result.got}: {'; '.join(result.wrong)}\n{said}"
 
 
 def _run_of(item: pytest.Function) -> tuple[str, bool]:
