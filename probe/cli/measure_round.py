@@ -1,6 +1,7 @@
 """What `probe measure` does once its options are understood."""
 
 import datetime as dt
+import gc
 import ipaddress
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,6 +55,7 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
             _notice(tasks)
             output = _output(form, results, sink, len(tasks))
             round_ = _Round(results, output, keep=paths.save is not None)
+            gc.freeze()  # modules and catalogue stay: the sweeps of a round need not look at them
             trio.run(round_.measure, tasks, wishes, catalogue, library)
     if paths.save is not None:
         _save(paths.save, catalogue, round_.expectations, results)
@@ -95,7 +97,7 @@ def _check_address(text: str) -> None:
 def _expectations(path: Path) -> Expectations:
     try:
         return decode_expectations(read_file(path, "expectations"))
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise Fault(f"{path}: not a file of expectations ({exc}); make one with --save-expectations") from exc
 
 

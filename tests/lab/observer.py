@@ -42,8 +42,9 @@ def replies(sock: socket.socket) -> Iterator[dict[str, Any]]:
         except TimeoutError:
             return
         except ConnectionRefusedError:
-            yield {"refused": True}
-            return
+            yield {"refused": True}  # which the kernel tells ahead of a reply that is already here
+            until = time.monotonic() + FURTHER_REPLIES
+            continue
         until = time.monotonic() + FURTHER_REPLIES
         ttl = next((int.from_bytes(value[:4], sys.byteorder) for _, kind, value in ancillary if kind == 2), None)
         yield {**reply(dns.message.from_wire(data)), "ip_ttl": ttl}

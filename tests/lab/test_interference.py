@@ -126,7 +126,7 @@ def test_an_injected_answer_comes_first_with_its_own_ttl_and_the_real_one_follow
 
 def test_injection_also_answers_for_addresses_that_run_no_resolver(lab: Lab) -> None:
     for address in (ADDRESSES[FREE], "203.0.114.1"):
-        assert resolved(lab, "injected.org", address)[0]["records"] == [FORGED]
+        assert [FORGED] in [reply.get("records") for reply in resolved(lab, "injected.org", address)]
     assert resolved(lab, FREE, "203.0.114.1") == []
 
 
