@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -86,25 +87,31 @@ def _services(tallies: list[Tally]) -> Text:
 
 
 def report(console: Console, results: Results) -> None:
-    """The end of a round; nothing where it ended before anything was measured."""
-    if not results.verdicts and not results.typed:
-        return
+    """The end of a round: the table, a sentence for each thing that is stopped with its evidence below, the sum."""
     tallies = list(results.platforms())
-    if console.is_terminal:
-        if tallies:
-            console.print(platform_table(tallies, results))
-    else:
-        for line in _plain(results):
-            console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    if console.is_terminal and tallies:
+        console.print(platform_table(tallies, results))
+    elif tallies:
+        for words in _plain(results):
+            console.print(words, highlight=False, soft_wrap=True)
     for url, verdict in results.typed.items():
-        console.print(Text.assemble((_MARK[verdict.outcome], COLOUR[verdict.outcome]), f" {url}: {_short(verdict)}"))
-    lines = list(sentences(results))
-    if lines:
+        line = Text.assemble((_MARK[verdict.outcome], COLOUR[verdict.outcome]), f" {url}: {_short(verdict)}")
+        console.print(line, soft_wrap=True)
+    for said, why in explained(results):
         console.print()
-    for line in lines:
-        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        console.print(Text(said, "bold"), soft_wrap=not console.is_terminal)
+        for text in why:
+            _indented(console, text)
     console.print()
-    console.print(summary(results), highlight=False, soft_wrap=True)
+    console.print(summary(results), highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _indented(console: Console, text: str) -> None:
+    """Wrapped under its own margin on a terminal, one line elsewhere."""
+    if console.is_terminal:
+        console.print(Padding(Text(text), (0, 0, 0, 2)))
+    else:
+        console.print(f"  {text}", highlight=False, soft_wrap=True)
 
 
 def _plain(results: Results) -> Iterator[str]:
@@ -118,19 +125,17 @@ def _short(verdict: Verdict) -> str:
     return f"{state(verdict.outcome)}{means}, confidence {verdict.confidence:.2f}"
 
 
-def sentences(results: Results) -> Iterator[str]:
-    """One for each service or URL that is stopped, with the surest evidence below it."""
+def explained(results: Results) -> Iterator[tuple[str, list[str]]]:
+    """A sentence for each service that is stopped, and for each URL asked for by hand, with the evidence."""
     for tally in results.services():
-        if tally.outcome in _STOPPED:
+        if tally.outcome in _STOPPED and tally.service is not None:
+            first = results.telling(tally)
             what = f"{results.name(tally.platform)} {tally.service}"
-            verdicts = results.verdicts[tally.platform].values()
-            first = max(verdicts, key=lambda verdict: tally.technique in verdict.techniques)
-            yield sentence(what, tally.outcome, tally.techniques[:1], scope=first.scope)
-            yield f"  {first.evidence[0].text}"
+            yield sentence(what, tally.outcome, tally.techniques[:1], scope=first.scope), [first.evidence[0].text]
     for url, verdict in results.typed.items():
-        if verdict.outcome in _STOPPED:
-            yield sentence(url, verdict.outcome, verdict.techniques, scope=verdict.scope)
-        yield from (f"  {evidence.text}" for evidence in verdict.evidence)
+        if verdict.outcome is not Outcome.OK:
+            said = sentence(url, verdict.outcome, verdict.techniques, scope=verdict.scope)
+            yield said, [evidence.text for evidence in verdict.evidence]
 
 
 def summary(results: Results) -> str:

@@ -105,11 +105,9 @@ def _notice(tasks: Sequence[Task]) -> None:
     """Running the command by hand is consent to one round; what it does is said all the same."""
     platforms = len({task.platform for task in tasks if task.platform})
     of = f" of {platforms} platform{'s' if platforms > 1 else ''}" if platforms else ""
-    print(
-        f"Contacting {len(tasks)} endpoint{'s' if len(tasks) > 1 else ''}{of} from this connection, "
-        "beside anchors and trusted resolvers; your provider can see that. Nothing is sent to anybody else.",
-        file=sys.stderr,
-    )
+    what = f"{len(tasks)} endpoint{'s' if len(tasks) > 1 else ''}{of}"
+    print(f"Contacting {what} from this connection, beside anchors and trusted resolvers.", file=sys.stderr)
+    print("Your provider can see that. Nothing is sent to anybody else.", file=sys.stderr)
 
 
 @contextmanager

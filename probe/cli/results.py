@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from probe.catalogue.model import Catalogue
+from probe.catalogue.model import Catalogue, Endpoint
 from probe.verdict.tally import tally_platform, tally_service
 from probe.wire.verdicts import Tally, Verdict
 from probe.wire.vocabulary import Outcome
@@ -34,6 +34,16 @@ class Results:
             own = [tally for tally in services if tally.platform == platform.id]
             if own:
                 yield tally_platform(platform, own, self.verdicts[platform.id].values())
+
+    def telling(self, tally: Tally) -> Verdict:
+        """The surest verdict on an endpoint of this service by the technique that the tally names."""
+        own = {endpoint.url for endpoint in self._catalogue.endpoints() if self._of(endpoint, tally)}
+        verdicts = [verdict for url, verdict in self.verdicts[tally.platform].items() if url in own]
+        return max(verdicts, key=lambda verdict: (verdict.technique == tally.technique, verdict.confidence))
+
+    @staticmethod
+    def _of(endpoint: Endpoint, tally: Tally) -> bool:
+        return (endpoint.platform, endpoint.service) == (tally.platform, tally.service)
 
     def name(self, platform: str) -> str:
         found = self._catalogue.platform(platform)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,40 +17,20 @@ from probe.catalogue.targets import parse_target
 from probe.cli.display import report
 from probe.cli.results import Results
 from probe.cli.selection import tasks_for
-from probe.lab.interference import NameFilter
-from probe.lab.internet import internet
 from probe.lab.lab import Lab
-from probe.lab.model import LabError, Site
 from probe.lab.processes import environment
-from probe.lab.sealed import check_machine
 from probe.wire.verdicts import Evidence, Verdict
 from probe.wire.vocabulary import Outcome, Technique
 
 from .running import PROBE, Run, assert_one_fault, at_vantage, ended, nowhere, run_in, run_nowhere, started
+from .world import FILTERED, HEALTHY
 
 SITE = "https://example.com/"
-HEALTHY = "https://healthy.example.net/"
-FILTERED = "https://filtered.example.net/"
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Catalogue:
     return load_catalogue(default_catalogue_path())
-
-
-@pytest.fixture(scope="module")
-def lab(shipped: Catalogue) -> Iterator[Lab]:
-    try:
-        check_machine()
-    except LabError as error:
-        pytest.skip(str(error))
-    sites = (
-        Site(name="healthy.example.net", addresses=("151.101.200.1",)),
-        Site(name="filtered.example.net", addresses=("151.101.200.2",)),
-    )
-    censor = NameFilter(names=("filtered.example.net",), action="reset")
-    with Lab(internet(shipped, sites, platforms=()), (censor,)) as lab:
-        yield lab
 
 
 # --- output that cannot be written ---

@@ -18,52 +18,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from probe.catalogue.loader import default_catalogue_path, load_catalogue
-from probe.lab.interference import NameFilter, NoticeInjection
-from probe.lab.internet import internet
 from probe.lab.lab import Lab
-from probe.lab.model import LabError, Page, Site
 from probe.lab.processes import environment
-from probe.lab.sealed import check_machine
 
 from .running import ESCAPE, PROBE, Run, at_vantage, ended, run_in, started
+from .world import FILTERED, HEALTHY, HOSTILE
 
-GIB = 1 << 30
-HEALTHY = "https://healthy.example.net/"
-FILTERED = "https://filtered.example.net/"
-TITLE = "Şifre ✓"
-SITES = (
-    Site(name="healthy.example.net", addresses=("151.101.200.1",), content=Page(title=TITLE)),
-    Site(name="filtered.example.net", addresses=("151.101.200.2",)),
-    Site(name="notice.example.net", addresses=("151.101.200.3",)),
-    Site(name="big.example.net", addresses=("151.101.200.4",), content=Page(size=GIB)),
-    Site(name="slow.example.net", addresses=("151.101.200.5",), rate=1),
-    Site(name="chain.example.net", addresses=("151.101.200.6",), certificate="long-chain"),
-    Site(name="noise.example.net", addresses=("151.101.200.7",), ports={443: "noise", 80: "noise"}),
-    Site(name="silent.example.net", addresses=("151.101.200.8",), ports={443: "silent"}),
-    Site(
-        name="lure.example.net",
-        addresses=("151.101.200.9",),
-        pages={"/": Page(status=302, headers=(("location", "http://10.0.0.1/"),))},
-    ),
-)
-HOSTILE = ["big", "slow", "chain", "noise", "silent", "lure"]
-CENSOR = (
-    NameFilter(names=("filtered.example.net",), action="reset"),
-    NoticeInjection(names=("notice.example.net",), page=Page(title="[/b]", body="<title>[/b]</title>law nr. 5651")),
-)
-PLATFORM = """\
-id: shop
-name: Shop
-domains: [example.net]
-services:
-  web:
-    endpoints:
-      - {url: "https://healthy.example.net/", source: made up, conf: M}
-  media:
-    endpoints:
-      - {url: "https://filtered.example.net/", source: made up, conf: M}
-"""
 ENDPOINT_FIELDS = [
     *("kind", "platform", "service", "endpoint", "outcome", "technique", "techniques", "injected", "confidence"),
     *("evidence", "started_at", "duration", "network", "steps"),
@@ -75,21 +35,9 @@ sock.bind(("127.0.0.1", 53))
 print("ready", flush=True)
 while True:
     query, peer = sock.recvfrom(4096)
-    for noise in (os.urandom(500), query, query[:2] + os.urandom(40), query[:2] + b"\\x81\\x80" + b"\\xc0\\x0c" * 200, b""):
+    for noise in (os.urandom(500), query, query[:2] + os.urandom(40), query[:2] + b"\\x81\\x80" + b"\\xc0" * 99, b""):
         sock.sendto(noise, peer)
 """
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    try:
-        check_machine()
-    except LabError as error:
-        pytest.skip(str(error))
-    catalogue = load_catalogue(default_catalogue_path())
-    with Lab(internet(catalogue, SITES, platforms=()), CENSOR) as lab:
-        (lab.folder / "shop.yaml").write_text(PLATFORM)
-        yield lab
 
 
 class Waiting(NamedTuple):
@@ -97,6 +45,8 @@ class Waiting(NamedTuple):
 
     hostile: Future[Run]
     nonsense: Future[Run]
+    blocked: Future[Run]
+    unblocked: Future[Run]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,7 +59,8 @@ def waiting(lab: Lab) -> Iterator[Waiting]:
     with ThreadPoolExecutor() as pool:
         hostile = pool.submit(run_in, lab, "measure", *urls, *common)
         nonsense = pool.submit(run_in, lab, "measure", HEALTHY, *common, "--resolver", "127.0.0.1")
-        yield Waiting(hostile, nonsense)
+        strict = [pool.submit(run_in, lab, "measure", url, "--fail-on-blocked", *common) for url in (FILTERED, HEALTHY)]
+        yield Waiting(hostile, nonsense, *strict)
     server.process.kill()
     ended(server)
 
@@ -162,7 +113,7 @@ def test_json_of_a_blocked_endpoint_says_how_and_why(shop: Run) -> None:
 
 
 def test_a_piped_table_is_plain_lines(lab: Lab) -> None:
-    shop = ["shop", HEALTHY.replace("healthy", "chain"), "--catalogue", lab.folder / "shop.yaml"]
+    shop: list[str | Path] = ["shop", HEALTHY.replace("healthy", "chain"), "--catalogue", lab.folder / "shop.yaml"]
     run = run_in(lab, "measure", *shop, env={"TERM": "xterm-256color"})
     assert (run.status, run.faults) == (0, [])
     assert ESCAPE not in run.stdout + run.stderr
@@ -198,11 +149,11 @@ def test_ooni_lines_come_back_with_the_same_outcomes(lab: Lab, tmp_path: Path) -
 # --- what scripts rely on ---
 
 
-def test_something_blocked_is_status_3_only_where_that_is_asked_for(lab: Lab) -> None:
-    run = run_in(lab, "measure", FILTERED, "--fail-on-blocked", "--format", "json")
-    assert (run.status, run.endpoints[FILTERED]["outcome"]) == (3, "blocked")
-    run = run_in(lab, "measure", HEALTHY, "--fail-on-blocked", "--format", "json")
-    assert (run.status, run.endpoints[HEALTHY]["outcome"]) == (0, "ok")
+def test_something_blocked_is_status_3_only_where_that_is_asked_for(waiting: Waiting, shop: Run) -> None:
+    blocked, unblocked = waiting.blocked.result(), waiting.unblocked.result()
+    assert (blocked.status, blocked.endpoints[FILTERED]["outcome"]) == (3, "blocked")
+    assert (unblocked.status, unblocked.endpoints[HEALTHY]["outcome"]) == (0, "ok")
+    assert (shop.status, shop.endpoints[FILTERED]["outcome"]) == (0, "blocked")
 
 
 def test_saved_measurements_are_judged_as_they_were(lab: Lab, tmp_path: Path) -> None:
@@ -258,7 +209,7 @@ def test_a_reader_that_takes_one_line_ends_it_quietly(lab: Lab) -> None:
 def test_an_interrupt_shows_what_was_measured_so_far(lab: Lab) -> None:
     """The filtered site takes seconds more than the healthy one."""
     reading, writing = os.pipe()
-    asked = [
+    asked: list[str | Path] = [
         "measure",
         "shop",
         "--catalogue",

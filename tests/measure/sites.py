@@ -3,7 +3,7 @@
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -130,16 +130,6 @@ def context_of(roots: Roots, **more: object) -> Context:
     return Context(**(facts | more))  # type: ignore[arg-type]
 
 
-Serve = Callable[..., Awaitable[None]]
-
-
 async def start(nursery: trio.Nursery, *servers: Names | Web) -> None:
     for server in servers:
         await nursery.start(partial(server.serve))
-
-
-async def closed_port() -> int:
-    with trio.socket.socket() as sock:
-        await sock.bind((HERE, 0))
-        port: int = sock.getsockname()[1]
-        return port
