@@ -20,6 +20,7 @@ from probe.lab.processes import environment
 PROBE = [sys.executable, "-m", "probe"]
 ESCAPE = "\x1b"
 _MIB = 1024.0
+_NOTICE = ("Contacting ", "Your provider can see that")
 _PATIENCE = 60.0
 
 
@@ -44,7 +45,7 @@ class Run:
     @property
     def faults(self) -> list[str]:
         """What is said beside the notice that precedes every round."""
-        return [line for line in self.stderr.splitlines() if line and not line.startswith("Contacting ")]
+        return [line for line in self.stderr.splitlines() if line and not line.startswith(_NOTICE)]
 
 
 def nowhere() -> list[str]:
@@ -104,7 +105,7 @@ def ended(running: Running) -> Run:
 def _text(file: int) -> str:
     with os.fdopen(file, "rb") as content:
         content.seek(0)
-        return content.read().decode()
+        return content.read().decode(errors="replace")
 
 
 def assert_one_fault(run: Run, status: int, *words: str) -> None:

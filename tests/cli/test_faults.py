@@ -117,8 +117,8 @@ def test_a_place_for_expectations_that_is_not_there_is_named_before_anything_is_
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_a_missing_ca_file_is_said_before_contacting_is(form: str, tmp_path: Path) -> None:
     run = run_nowhere("measure", SITE, "--ca-file", tmp_path / "none.pem", "--format", form)
-    assert_one_fault(run, 2, "none.pem")
-    assert run.stderr.count("\n") == 1, run.stderr
+    assert_one_fault(run, 2, "none.pem: No such file")
+    assert run.stderr.startswith("Error: "), run.stderr
 
 
 @pytest.mark.parametrize("word", ["whatsapp.messagin", "telegram.dcs"])
@@ -143,7 +143,8 @@ def test_a_catalogue_with_one_neutral_name_can_measure_that_name(lab: Lab, tmp_p
     assert infrastructure.read_text() != text
     run = run_in(lab, "measure", SITE, "--catalogue", folder, "--format", "json")
     assert "Traceback" not in run.stderr, run.stderr[-300:]
-    assert (run.status, run.endpoints[SITE]["outcome"]) == (0, "ok")
+    assert run.status == 0, run.stderr
+    assert run.endpoints[SITE]["outcome"] == "ok"
 
 
 # --- what is said ---
