@@ -1,4 +1,4 @@
-"""The catalogue's structs, as loaded and checked. YAML files are written by people: see `loader` for their strict form."""
+"""The catalogue as loaded and checked. YAML files are written by people: see `loader` for their strict form."""
 
 from typing import Literal
 
@@ -106,7 +106,8 @@ class CatalogueError(Exception):
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """A marker of a block page or a forged answer. Fields and scopes as in OONI's blocking-fingerprints.
 
-    `location` is `dns` (an address or a CNAME in the answer), `body`, `title`, `status`, `header.NAME`, or `url` (of any hop).
+    `location` is `dns` (an address or a CNAME in the answer), `body`, `title`, `status`, `header.NAME`, or `url` (of any
+    hop).
     `scope`: nat, isp, prod, inst, vbw, fp, injb, prov, and ours: opt-in.
     """
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -33,13 +34,40 @@ _MARK = {
     Outcome.INCONCLUSIVE: "?",
     Outcome.VOID: "–",
 }
+_ASCII = {
+    Outcome.OK: "+",
+    Outcome.BLOCKED: "x",
+    Outcome.PARTIAL: "/",
+    Outcome.DEGRADED: "~",
+    Outcome.DOWN: "v",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.VOID: "-",
+}
 _STOPPED = frozenset({Outcome.BLOCKED, Outcome.PARTIAL, Outcome.DEGRADED})
+
+
+class Screen(Console):
+    """A console that prints what it is given: no markup, no emoji; and leaves a closed pipe to the command."""
+
+    def __init__(self, sink: TextIO) -> None:
+        super().__init__(file=sink, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+    def mark(self, outcome: Outcome) -> Text:
+        """The sign of an outcome, in a form that the stream's encoding has."""
+        try:
+            "".join(_MARK.values()).encode(self.encoding)
+        except UnicodeEncodeError:
+            return Text(_ASCII[outcome], COLOUR[outcome])
+        return Text(_MARK[outcome], COLOUR[outcome])
 
 
 class Display:
     """What is seen while a round runs. On anything but a terminal, nothing."""
 
-    def __init__(self, console: Console, results: Results, total: int) -> None:
+    def __init__(self, console: Screen, results: Results, total: int) -> None:
         self._console, self._results = console, results
         columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=console)
@@ -61,10 +89,10 @@ class Display:
         """The platforms that are of interest so far, as many as the window holds, above the progress."""
         room = max(3, self._console.height - 6)
         tallies = sorted(self._results.platforms(), key=lambda tally: tally.outcome is Outcome.OK)
-        return Group(platform_table(tallies[:room], self._results), self._progress)
+        return Group(platform_table(self._console, tallies[:room], self._results), self._progress)
 
 
-def platform_table(tallies: list[Tally], results: Results) -> Table:
+def platform_table(screen: Screen, tallies: list[Tally], results: Results) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "platform", "state", "how", "services"):
         table.add_column(heading, no_wrap=heading != "services")
@@ -72,7 +100,7 @@ def platform_table(tallies: list[Tally], results: Results) -> Table:
     for tally in tallies:
         own = [service for service in services if service.platform == tally.platform]
         table.add_row(
-            Text(_MARK[tally.outcome], COLOUR[tally.outcome]),
+            screen.mark(tally.outcome),
             results.name(tally.platform),
             Text(state(tally.outcome), COLOUR[tally.outcome]),
             Text(", ".join(tally.techniques[:2])),
@@ -86,16 +114,18 @@ def _services(tallies: list[Tally]) -> Text:
     return Text(" ").join(parts)
 
 
-def report(console: Console, results: Results) -> None:
+def report(console: Screen, results: Results) -> None:
     """The end of a round: the table, a sentence for each thing that is stopped with its evidence below, the sum."""
     tallies = list(results.platforms())
+    if not tallies and not results.typed:
+        return
     if console.is_terminal and tallies:
-        console.print(platform_table(tallies, results))
+        console.print(platform_table(console, tallies, results))
     elif tallies:
         for words in _plain(results):
-            console.print(words, highlight=False, soft_wrap=True)
+            console.print(words, soft_wrap=True)
     for url, verdict in results.typed.items():
-        line = Text.assemble((_MARK[verdict.outcome], COLOUR[verdict.outcome]), f" {url}: {_short(verdict)}")
+        line = Text.assemble(console.mark(verdict.outcome), f" {url}: {_short(verdict)}")
         console.print(line, soft_wrap=True)
     for said, why in explained(results):
         console.print()
@@ -103,15 +133,15 @@ def report(console: Console, results: Results) -> None:
         for text in why:
             _indented(console, text)
     console.print()
-    console.print(summary(results), highlight=False, soft_wrap=not console.is_terminal)
+    console.print(summary(results), soft_wrap=not console.is_terminal)
 
 
-def _indented(console: Console, text: str) -> None:
+def _indented(console: Screen, text: str) -> None:
     """Wrapped under its own margin on a terminal, one line elsewhere."""
     if console.is_terminal:
         console.print(Padding(Text(text), (0, 0, 0, 2)))
     else:
-        console.print(f"  {text}", highlight=False, soft_wrap=True)
+        console.print(f"  {text}", soft_wrap=True)
 
 
 def _plain(results: Results) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+LARGEST = 256 << 20  # bytes of a file that is read whole
 DONE, FAILED, WRONG_USAGE, BLOCKED = 0, 1, 2, 3
 
 
@@ -45,6 +46,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def read_file(path: Path, what: str) -> bytes:
     try:
+        if path.stat().st_size > LARGEST:
+            raise Fault(f"{path}: too large for {what}: at most {LARGEST >> 20} MiB are read")
         return path.read_bytes()
     except OSError as exc:
         raise Fault(f"{path}: cannot read {what}: {exc.strerror or exc}") from exc

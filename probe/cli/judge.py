@@ -79,17 +79,17 @@ def _judge(item: "Saved", library: "Library") -> "Verdict":
 
 
 def _write(item: "Saved", verdict: "Verdict", form: str) -> None:
-    from probe.wire.codec import verdict_line  # noqa: PLC0415
+    from probe.wire.codec import printable, verdict_line  # noqa: PLC0415
     from probe.wire.measurement import Measurement  # noqa: PLC0415
 
     saved = item.measurement
     ours = isinstance(saved, Measurement)
-    what = saved.endpoint if isinstance(saved, Measurement) else saved.input or saved.test_name
+    what = printable(saved.endpoint if isinstance(saved, Measurement) else saved.input or saved.test_name)
     if form == "json":
         head = {"kind": "verdict", "file": item.file, "line": item.line, "input": what}
         head |= {} if ours else {"test_name": saved.test_name}  # type: ignore[union-attr]
         sys.stdout.write(verdict_line(head, verdict).decode() + "\n")
         return
     technique = f" {', '.join(verdict.techniques)}" if verdict.techniques else ""
-    why = f" ({verdict.evidence[0].text})" if verdict.evidence else ""
+    why = f" ({printable(verdict.evidence[0].text)})" if verdict.evidence else ""
     click.echo(f"{item.file}: {what}: {verdict.outcome}{technique} {verdict.confidence:.2f}{why}")

@@ -3,9 +3,9 @@
 import datetime as dt
 import gc
 import ipaddress
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -22,9 +22,11 @@ from probe.cli.faults import Failed, Fault, plain_faults, read_file, write_file
 from probe.cli.output import JsonOutput, OoniOutput, Output, TableOutput
 from probe.cli.results import Results
 from probe.cli.selection import tasks_for
+from probe.cli.sink import sink
 from probe.measure.prepare import Wishes, prepared
 from probe.measure.round import measuring
 from probe.measure.task import Task
+from probe.net.tls import Roots
 from probe.verdict.expect import expectation_of
 from probe.verdict.fingerprints import Fingerprints
 from probe.verdict.known import Library
@@ -51,9 +53,11 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
         tasks = tasks_for(what, catalogue)
         library = library_for(catalogue, paths.expectations)
         results = Results(catalogue)
-        with _sink(paths.output) as sink:
+        Roots.load(wishes.ca_file)
+        _check_writable(paths.save)
+        with sink(paths.output) as out:
             _notice(tasks)
-            output = _output(form, results, sink, len(tasks))
+            output = _output(form, results, out, len(tasks))
             round_ = _Round(results, output, keep=paths.save is not None)
             gc.freeze()  # modules and catalogue stay: the sweeps of a round need not look at them
             trio.run(round_.measure, tasks, wishes, catalogue, library)
@@ -94,6 +98,12 @@ def _check_address(text: str) -> None:
         raise Fault(f"{text!r} is no IP address: --source and --resolver take one, such as 192.0.2.1") from None
 
 
+def _check_writable(path: Path | None) -> None:
+    """Before the round, not after it."""
+    if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()):
+        raise Fault(f"{path}: cannot write expectations there: name a file in a folder that you may write to")
+
+
 def _expectations(path: Path) -> Expectations:
     try:
         return decode_expectations(read_file(path, "expectations"))
@@ -110,26 +120,13 @@ def _notice(tasks: Sequence[Task]) -> None:
     print("Your provider can see that. Nothing is sent to anybody else.", file=sys.stderr)
 
 
-@contextmanager
-def _sink(path: Path | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as exc:
-        raise Fault(f"{path}: cannot write the result: {exc.strerror or exc}") from exc
-    with file:
-        yield file
-
-
-def _output(form: str, results: Results, sink: TextIO, total: int) -> Output:
+def _output(form: str, results: Results, out: TextIO, total: int) -> Output:
     match form:
         case "json":
-            return JsonOutput(results, sink)
+            return JsonOutput(results, out)
         case "ooni":
-            return OoniOutput(sink, __version__)
-    return TableOutput(results, sink, total)
+            return OoniOutput(out, __version__)
+    return TableOutput(results, out, total)
 
 
 def _save(path: Path, catalogue: Catalogue, found: dict[str, Expectation], results: Results) -> None:

@@ -23,12 +23,10 @@ class TableOutput:
     """For people: live on a terminal, plain lines when piped."""
 
     def __init__(self, results: Results, sink: TextIO, total: int) -> None:
-        from rich.console import Console  # noqa: PLC0415 (only where a table is shown)
-
-        from probe.cli.display import Display  # noqa: PLC0415
+        from probe.cli.display import Display, Screen  # noqa: PLC0415 (only where a table is shown)
 
         self._results = results
-        self._console = Console(file=sink)
+        self._console = Screen(sink)
         self._display = Display(self._console, results, total)
         self._display.start()
 

@@ -7,6 +7,7 @@ from probe.catalogue.model import Catalogue, CatalogueError, Endpoint
 from probe.catalogue.targets import parse_typed
 from probe.measure.task import Task
 
+_ALIKE = 0.75  # of a misspelt word and the one that was meant
 _NOT_YET = frozenset({"quic"})  # schemes that a catalogue may hold and this version has no step for
 
 
@@ -24,6 +25,7 @@ def tasks_for(words: Sequence[str], catalogue: Catalogue) -> list[Task]:
 
 def _of_word(word: str, catalogue: Catalogue) -> list[Task]:
     endpoints = _catalogued(word, catalogue)
+    _refuse_misspelt_service(word, catalogue)
     if endpoints:
         return [Task.of(endpoint, catalogue) for endpoint in _measurable(endpoints)]
     if "://" not in word and "." not in word and not word.startswith("dns:"):
@@ -45,6 +47,16 @@ def _catalogued(word: str, catalogue: Catalogue) -> Sequence[Endpoint]:
     if platform is None:
         return ()
     return [endpoint for one in platform.services if service in {"", one.id} for endpoint in one.endpoints]
+
+
+def _refuse_misspelt_service(word: str, catalogue: Catalogue) -> None:
+    """`whatsapp.messagin` is no host that its writer means to contact; `x.com` is."""
+    name, _, service = word.lower().partition(".")
+    platform = catalogue.platform(name)
+    services = [one.id for one in platform.services] if platform else []
+    near = difflib.get_close_matches(service, services, n=1, cutoff=_ALIKE) if service else []
+    if near and near[0] != service:
+        raise CatalogueError(f"{name} has no service {service!r}: did you mean {name}.{near[0]}?")
 
 
 def _unknown(word: str, catalogue: Catalogue) -> str:

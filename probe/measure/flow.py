@@ -221,14 +221,17 @@ class Flow:
         self, address: str, *, purpose: Purpose = Purpose.INNOCUOUS, profile: str = "default", scale: float = 1.0
     ) -> None:
         """A handshake at the target's address with a name that no censor minds."""
+        if self.neutral is None:
+            return
         stream = await self.take.connect(address, self.target.port, purpose, scale=scale)
         if stream is not None:
             _, secure = await self.shake(stream, address, purpose, sni=self.neutral, profile=profile, scale=scale)
             await drop(secure)
 
     @property
-    def neutral(self) -> str:
-        return next(name for name in self.context.infrastructure.neutral if name != self.target.host)
+    def neutral(self) -> str | None:
+        """A name that no censor minds; None where the only one is what is being measured."""
+        return next((name for name in self.context.infrastructure.neutral if name != self.target.host), None)
 
     @property
     def _secure(self) -> bool:

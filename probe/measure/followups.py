@@ -69,7 +69,7 @@ def _suspicious(flow: Flow) -> bool:
 async def _ask_silent(flow: Flow) -> None:
     """An address of the host itself runs no resolver: whoever answers there sits on the path."""
     addresses = flow.usable(flow.trusted)
-    if not addresses:
+    if not addresses or flow.neutral is None:
         return
     for name, purpose in ((flow.neutral, Purpose.SILENT_NEUTRAL), (flow.target.host, Purpose.SILENT_TARGET)):
         await flow.take.ask(addresses[0], name, purpose, qtypes=("A",), scale=_SILENT_TIMEOUT)
@@ -218,6 +218,8 @@ async def _same_over_tls(flow: Flow, address: str) -> None:
 
 
 async def _other_host(flow: Flow, address: str) -> None:
+    if flow.neutral is None:
+        return
     stream = await flow.take.connect(address, flow.target.port, Purpose.OTHER_HOST, scale=HALF)
     if stream is not None:
         await flow.get(stream, address, Purpose.OTHER_HOST, host=flow.neutral, scale=HALF)

@@ -26,8 +26,6 @@ def tally_line(tally: Tally) -> bytes:
     """The `kind: service` or `kind: platform` object."""
     kind = "platform" if tally.service is None else "service"
     line = {"kind": kind, "platform": tally.platform, "service": tally.service}
-    if tally.service is None:
-        del line["service"]
     rest = {"outcome": tally.outcome, "technique": tally.technique, "techniques": tally.techniques}
     return _ENCODER.encode({**line, **rest, "confidence": tally.confidence, "endpoints": tally.endpoints})
 
@@ -37,6 +35,11 @@ def verdict_line(head: dict[str, Any], verdict: Verdict) -> bytes:
     return _ENCODER.encode({**head, **_verdict(verdict)})
 
 
+def printable(text: str) -> str:
+    """Without lone surrogates, which documents of old tools hold and no encoding can write."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "outcome": verdict.outcome,
@@ -44,7 +47,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "techniques": verdict.techniques,
         "injected": verdict.injected,
         "confidence": round(verdict.confidence, 3),
-        "evidence": verdict.evidence,
+        "evidence": [{"rule": found.rule, "text": printable(found.text)} for found in verdict.evidence],
         **({"scope": verdict.scope} if verdict.scope else {}),
         **({"void": verdict.void} if verdict.void else {}),
         "rules": verdict.rules,

@@ -3,12 +3,13 @@
 None where our verdict does not tell (`inconclusive`, `void`, `down`) or nothing of the kind was measured.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from probe.wire.measurement import Measurement
 from probe.wire.ooni_parts import host_of
 from probe.wire.ooni_services import fixed
+from probe.wire.steps import DnsStep
 from probe.wire.verdicts import Verdict
 from probe.wire.vocabulary import Outcome, Purpose, Technique
 
@@ -152,13 +153,15 @@ def _all_blocked(judged: list[Judged]) -> str | None:
 
 def _failure(judged: list[Judged]) -> str | None:
     """Of the first step on a user's way that failed in a measurement that did not get through."""
-    return next(
-        (
-            step.failure
-            for measurement, verdict in judged
-            if verdict.outcome in {Outcome.BLOCKED, Outcome.DOWN}
-            for step in measurement.steps
-            if step.failure and step.purpose is Purpose.TARGET
-        ),
-        None,
-    )
+    lost = (measurement for measurement, verdict in judged if verdict.outcome in {Outcome.BLOCKED, Outcome.DOWN})
+    return next((failure for measurement in lost for failure in _failures(measurement)), None)
+
+
+def _failures(measurement: Measurement) -> Iterator[str]:
+    """A name that has addresses of one family has not failed for having none of the other."""
+    asked = [step for step in measurement.steps if isinstance(step, DnsStep) and step.purpose is Purpose.TARGET]
+    resolved = {step.name for step in asked if step.answers}
+    for step in measurement.steps:
+        spared = isinstance(step, DnsStep) and step.name in resolved
+        if step.failure and step.purpose is Purpose.TARGET and not spared:
+            yield step.failure
