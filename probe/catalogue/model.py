@@ -106,8 +106,8 @@ class CatalogueError(Exception):
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """A marker of a block page or a forged answer. Fields and scopes as in OONI's blocking-fingerprints.
 
-    `location` is `dns` (an address or a CNAME in the answer), `body`, `title`, `status`, `header.NAME`, or `url` (of any
-    hop).
+    `location` is `dns` (an address or a CNAME in the answer), `body`, `title`, `status`, `header.NAME`, or `url` (of
+    any hop).
     `scope`: nat, isp, prod, inst, vbw, fp, injb, prov, and ours: opt-in.
     """
 

@@ -33,10 +33,11 @@ def plain_faults() -> Iterator[None]:
     except (CatalogueError, RootsError) as exc:
         raise Fault(str(exc)) from exc
     except BaseExceptionGroup as group:
-        known, rest = group.split((CatalogueError, RootsError))
+        known, rest = group.split((CatalogueError, RootsError, click.ClickException))
         if known is None or rest is not None:
             raise
-        raise Fault(str(_first(known))) from group
+        first = _first(known)
+        raise (first if isinstance(first, click.ClickException) else Fault(str(first))) from group
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,12 +1,11 @@
 """`probe judge`: saved measurements judged again by today's rules."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from probe.cli.faults import BLOCKED, FAILED, plain_faults, read_file
+from probe.cli.faults import BLOCKED, FAILED, Fault, plain_faults, read_file
 
 if TYPE_CHECKING:
     from probe.verdict.known import Library
@@ -41,30 +40,46 @@ def judge(
     """
     from probe.catalogue.loader import default_catalogue_path, load_catalogue  # noqa: PLC0415
     from probe.cli.measure_round import library_for  # noqa: PLC0415
-    from probe.wire.saved import SavedError, read_saved  # noqa: PLC0415
+    from probe.cli.sink import sink  # noqa: PLC0415
 
     with plain_faults():
         library = library_for(load_catalogue(catalogue or default_catalogue_path()), expectations, fingerprints)
-    faults = blocked = False
-    for path in files:
+    with plain_faults(), sink(None) as out:
+        judging = _Judging(library, form, out)
+        for path in files:
+            judging.file(path)
+    if judging.faults:
+        ctx.exit(FAILED)
+    if judging.blocked and fail_on_blocked:
+        ctx.exit(BLOCKED)
+
+
+class _Judging:
+    """A file that cannot be read does not keep the others from being judged."""
+
+    def __init__(self, library: "Library", form: str, out: TextIO) -> None:
+        self.faults = self.blocked = False
+        self._library, self._form, self._out = library, form, out
+
+    def file(self, path: Path) -> None:
+        from probe.wire.saved import SavedError, read_saved  # noqa: PLC0415
+
         try:
             raw = read_file(path, "a measurement")
-        except click.ClickException as exc:
-            click.echo(f"Error: {exc.message}", err=True)
-            faults = True
-            continue
+        except Fault as exc:
+            self._fault(exc.message)
+            return
         for item in read_saved(raw, str(path)):
             if isinstance(item, SavedError):
-                click.echo(f"Error: {item}", err=True)
-                faults = True
+                self._fault(str(item))
                 continue
-            verdict = _judge(item, library)
-            blocked = blocked or verdict.outcome in {"blocked", "partial"}
-            _write(item, verdict, form)
-    if faults:
-        ctx.exit(FAILED)
-    if blocked and fail_on_blocked:
-        ctx.exit(BLOCKED)
+            verdict = _judge(item, self._library)
+            self.blocked = self.blocked or verdict.outcome in {"blocked", "partial"}
+            self._out.write(_line(item, verdict, self._form) + "\n")
+
+    def _fault(self, text: str) -> None:
+        click.echo(f"Error: {text}", err=True)
+        self.faults = True
 
 
 def _judge(item: "Saved", library: "Library") -> "Verdict":
@@ -78,7 +93,7 @@ def _judge(item: "Saved", library: "Library") -> "Verdict":
     return judge_ooni(saved, library)
 
 
-def _write(item: "Saved", verdict: "Verdict", form: str) -> None:
+def _line(item: "Saved", verdict: "Verdict", form: str) -> str:
     from probe.wire.codec import printable, verdict_line  # noqa: PLC0415
     from probe.wire.measurement import Measurement  # noqa: PLC0415
 
@@ -88,8 +103,7 @@ def _write(item: "Saved", verdict: "Verdict", form: str) -> None:
     if form == "json":
         head = {"kind": "verdict", "file": item.file, "line": item.line, "input": what}
         head |= {} if ours else {"test_name": saved.test_name}  # type: ignore[union-attr]
-        sys.stdout.write(verdict_line(head, verdict).decode() + "\n")
-        return
+        return verdict_line(head, verdict).decode()
     technique = f" {', '.join(verdict.techniques)}" if verdict.techniques else ""
     why = f" ({printable(verdict.evidence[0].text)})" if verdict.evidence else ""
-    click.echo(f"{item.file}: {what}: {verdict.outcome}{technique} {verdict.confidence:.2f}{why}")
+    return f"{item.file}: {what}: {verdict.outcome}{technique} {verdict.confidence:.2f}{why}"

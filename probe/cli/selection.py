@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from probe.catalogue.model import Catalogue, CatalogueError, Endpoint
 from probe.catalogue.targets import parse_typed
 from probe.measure.task import Task
+from probe.verdict.pages import within
 
-_ALIKE = 0.75  # of a misspelt word and the one that was meant
 _NOT_YET = frozenset({"quic"})  # schemes that a catalogue may hold and this version has no step for
 
 
@@ -50,13 +50,16 @@ def _catalogued(word: str, catalogue: Catalogue) -> Sequence[Endpoint]:
 
 
 def _refuse_misspelt_service(word: str, catalogue: Catalogue) -> None:
-    """`whatsapp.messagin` is no host that its writer means to contact; `x.com` is."""
+    """`whatsapp.messagin` is no host that its writer means to contact; `x.com`, a domain of X's, is."""
     name, _, service = word.lower().partition(".")
     platform = catalogue.platform(name)
-    services = [one.id for one in platform.services] if platform else []
-    near = difflib.get_close_matches(service, services, n=1, cutoff=_ALIKE) if service else []
-    if near and near[0] != service:
-        raise CatalogueError(f"{name} has no service {service!r}: did you mean {name}.{near[0]}?")
+    if platform is None or not service or within(word.lower(), platform.domains):
+        return
+    services = [one.id for one in platform.services]
+    if service not in services:
+        raise CatalogueError(
+            f"{name} has no service {service!r}, but {', '.join(services)}; a site is written as https://{word}/"
+        )
 
 
 def _unknown(word: str, catalogue: Catalogue) -> str:

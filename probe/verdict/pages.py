@@ -61,8 +61,11 @@ def on_platform(host: str, origin: str, known: Known) -> bool:
 
 def is_own_host(host: str, origin: str, domains: Iterable[str]) -> bool:
     """Whether the host is a neighbour of the origin, or lies within the platform's domains."""
-    within = any(host == domain or host.endswith(f".{domain}") for domain in domains)
-    return within or registrable(host) == registrable(origin) or _same_brand(host, origin)
+    return within(host, domains) or registrable(host) == registrable(origin) or _same_brand(host, origin)
+
+
+def within(host: str, domains: Iterable[str]) -> bool:
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
 def _same_brand(host: str, origin: str) -> bool:

@@ -9,12 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from probe.catalogue.loader import default_catalogue_path, load_catalogue
 from probe.catalogue.model import Catalogue, CatalogueError, Endpoint, Platform, Service
 from probe.catalogue.targets import parse_target
-from probe.cli.display import report
+from probe.cli.display import Screen, report
 from probe.cli.results import Results
 from probe.cli.selection import tasks_for
 from probe.lab.lab import Lab
@@ -172,7 +171,7 @@ def _reported(verdicts: dict[tuple[str, str], Verdict], shipped: Catalogue) -> s
     for (_, url), verdict in verdicts.items():
         results.add("shop", url, verdict)
     said = io.StringIO()
-    report(Console(file=said, width=100), results)
+    report(Screen(said), results)
     return said.getvalue()
 
 
@@ -209,7 +208,7 @@ def test_what_a_censor_writes_is_printed_as_it_is(text: str, shipped: Catalogue)
 
 def test_a_round_that_measured_nothing_counts_nothing(shipped: Catalogue) -> None:
     said = io.StringIO()
-    report(Console(file=said, width=100), Results(shipped))
+    report(Screen(said), Results(shipped))
     assert said.getvalue() == ""
 
 
