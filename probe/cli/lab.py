@@ -65,7 +65,7 @@ def _chosen(names: tuple[str, ...]) -> list[Case]:
 
     if unknown := [name for name in names if name not in CASES]:
         raise Fault(f"no case {unknown[0]!r}: `probe lab cases --list` shows them all")
-    return [CASES[name] for name in names] or list(CASES.values())
+    return [CASES[name] for name in names] or [case for case in CASES.values() if not case.waits]
 
 
 def _ways(case: Case, control: bool | None) -> list[bool]:
@@ -106,7 +106,11 @@ def _report(result: CaseResult, form: str) -> bool:
     return bool(result.wrong)
 
 
+def _remarks(case: Case) -> str:
+    return ("" if case.control else " (no control)") + (f" (waits for {case.waits})" if case.waits else "")
+
+
 def _print_list(cases: list[Case]) -> None:
     for case in cases:
         expected = "; ".join(f"{subject}: {wanted}" for subject, wanted in case.expected.items())
-        click.echo(f"{case.name:<{_WIDTHS[0]}}{expected}{'' if case.control else ' (no control)'}")
+        click.echo(f"{case.name:<{_WIDTHS[0]}}{expected}{_remarks(case)}")

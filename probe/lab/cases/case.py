@@ -47,6 +47,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     resolver: Resolver | None = None  # the vantage point's, where it is not the ISP's
     ipv6: Ipv6 = "none"
     timeout: float = 120  # seconds, of one `probe measure`
+    waits: str | None = None  # for what the product does not have yet
 
 
 def says(outcome: str, *evidence: str) -> dict[str, Expected]:
