@@ -41,6 +41,7 @@ class Context:
     trusted: tuple[TrustedConnection, ...]
     udp_resolver: str | None
     reflectors: tuple[str, ...] = ()  # addresses that a blocked name may be sent to
+    uplinks: tuple[str, ...] = ()  # what a stub among the resolvers forwards to
     private_roots: dict[str, Roots] = field(default_factory=dict)
     mode: str = "default"
     small: bool = True  # a round of few endpoints, which can afford facts beyond what the verdicts need

@@ -36,6 +36,8 @@ async def _names(flow: Flow) -> None:
     if is_address(flow.target.host):
         return
     trusted = await flow.ask_trusted()
+    if not _proved(flow.reached):
+        await _ask_uplink(flow)
     if not flow.told:
         await _ask_trusted_udp(flow)
     if _suspicious(flow):
@@ -52,6 +54,12 @@ async def _ask_again(flow: Flow) -> None:
     flow.told = await flow.lookup(Purpose.REPEAT, scale=HALF)
     if flow.usable(flow.told) and not flow.reached.connected and flow.target.scheme != "dns":
         flow.reached = await flow.attempt(flow.usable(flow.told), Purpose.TARGET)
+
+
+async def _ask_uplink(flow: Flow) -> None:
+    """The user's view is the stub's; the provider's is what the stub forwards to."""
+    for uplink in flow.context.uplinks[:1]:
+        await flow.take.ask(uplink, flow.target.host, Purpose.UPLINK, qtypes=("A",), scale=HALF)
 
 
 async def _ask_trusted_udp(flow: Flow) -> None:

@@ -9,7 +9,7 @@ from probe.catalogue.model import Catalogue, TrustedResolver
 from probe.measure.context import BUSY_ENDPOINTS, Context, Timeouts
 from probe.measure.pace import Pace
 from probe.net.doh import TrustedConnection
-from probe.net.resolvers import system_resolvers
+from probe.net.resolvers import is_stub, stub_uplinks, system_resolvers
 from probe.net.tls import Roots
 from probe.verdict.known import Library
 from probe.wire.addresses import parse_address
@@ -36,12 +36,14 @@ async def prepared(wishes: Wishes, catalogue: Catalogue, library: Library) -> As
     roots = Roots.load(wishes.ca_file)
     private = {name: roots.with_private(pem) for name, pem in catalogue.roots.items()}
     trusted = tuple(_connection(resolver, roots, wishes.source) for resolver in catalogue.infrastructure.resolvers)
+    resolvers = wishes.resolvers or system_resolvers()
     try:
         yield Context(
             roots=roots,
             infrastructure=catalogue.infrastructure,
             library=library,
-            resolvers=wishes.resolvers or system_resolvers(),
+            resolvers=resolvers,
+            uplinks=stub_uplinks() if any(is_stub(resolver) for resolver in resolvers) else (),
             trusted=trusted,
             udp_resolver=_plain(catalogue.infrastructure.resolvers),
             private_roots=private,

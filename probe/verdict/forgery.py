@@ -81,7 +81,24 @@ def _other_page(hop: Hop, known: Known, told: frozenset[str]) -> Proof | None:
 
 
 def where(hop: Hop) -> list[Finding]:
-    """Whether a trusted resolver over plain UDP gets through: the filter is the ISP's resolver, or on the path."""
+    """Whether a trusted resolver over plain UDP gets through: the filter is the ISP's resolver, or on the path; and
+    whether what a local stub forwards to says the same."""
+    return [*_uplink(hop), *_over_udp(hop)]
+
+
+def _uplink(hop: Hop) -> list[Finding]:
+    asked = hop.queries(Purpose.UPLINK)
+    if not asked:
+        return []
+    honest = {hop.real(answer) for answer in asked[0].answers} & set(hop.trusted_answers)
+    if honest:
+        text = f"{asked[0].resolver}, to which the stub here forwards, answers honestly: the stub itself filters"
+        return [note("dns-stub-filters", text)]
+    told = ", ".join(asked[0].answers) or asked[0].failure
+    return [note("dns-uplink", f"{asked[0].resolver}, which the stub on this machine forwards to, answers {told}")]
+
+
+def _over_udp(hop: Hop) -> list[Finding]:
     asked = hop.queries(Purpose.TRUSTED_UDP)
     heard = [step for step in asked if step.answers or (step.failure or "").startswith("dns_")]
     if not heard:

@@ -54,6 +54,7 @@ class Purpose(StrEnum):
     """Why a step was taken: the ordinary flow, or the one thing that a follow-up changed."""
 
     TARGET = "target"  # what a user's connection would do
+    UPLINK = "uplink"  # dns: what the stub resolver on this machine forwards to
     TRUSTED = "trusted"  # dns: a trusted resolver over HTTPS
     TRUSTED_UDP = "trusted-udp"  # dns: a trusted resolver over plain UDP port 53
     SILENT_NEUTRAL = "silent-neutral"  # dns: a neutral name asked of an address that runs no resolver

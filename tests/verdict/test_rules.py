@@ -290,3 +290,10 @@ def test_a_forged_answer_and_a_drop_of_which_neither_is_proved_are_not_clear() -
     """Two nodes of a content network that are down prove nothing by being two."""
     dropped = (connect(SITE, TIMEOUT, purpose=Purpose.TRUSTED_ADDRESS), repeated(connect(NODE, TIMEOUT)))
     assert says(https(dns=(NODE,), tcp=TIMEOUT, then=dropped), ALONE) == "inconclusive"
+
+
+def test_a_stub_that_filters_by_itself_is_told_from_what_it_forwards_to() -> None:
+    honest = lookup("x.com", (SITE,), purpose=Purpose.UPLINK, resolver="195.175.39.39")
+    assert "dns-stub-filters" in rules(https(dns=("0.0.0.0",), then=(honest,)))
+    same = lookup("x.com", NXDOMAIN, purpose=Purpose.UPLINK, resolver="195.175.39.39")
+    assert "dns-uplink" in rules(https(dns=NXDOMAIN, then=(same,)))
