@@ -1,4 +1,4 @@
-"""A lab: a world, an ISP that interferes, a vantage point behind it and a control that nobody interferes with."""
+"""A lab: a world, ISPs that interfere, vantage points behind them and controls that nobody interferes with."""
 
 import json
 import subprocess
@@ -12,28 +12,29 @@ from typing import Any, Self
 import msgspec
 
 from probe.lab.authority import Authority, write_private
-from probe.lab.censor.spec import Cable, CensorSpec
-from probe.lab.interference import Interference, Offline
+from probe.lab.geo import write_mmdb
+from probe.lab.interference import Interference
 from probe.lab.interruption import deferred, termination_unwinds
-from probe.lab.layout import CONTROL_RESOLVER, Ipv6, Layout, Network
-from probe.lab.model import TURK_TELEKOM, CommandFailed, Isp, Resolver, World
+from probe.lab.layout import Ipv6, Layout, Network
+from probe.lab.model import GERMANY, TURK_TELEKOM, CommandFailed, Control, Isp, Resolver, World
 from probe.lab.namespaces import apply_rules, build, claim, sweep
+from probe.lab.outage import Outage, without_names, world_rules
 from probe.lab.processes import Server, run_inside
-from probe.lab.rules import needs_censor, ruleset
+from probe.lab.router import Customers, Router
 from probe.lab.sealed import check_machine, check_sealed
 from probe.lab.tampering import isp_resolver
 from probe.lab.world.spec import WorldSpec
 
 _DONE = (0, 3)  # exit statuses of the command line: done, and done with something blocked
 _TRANSIT = "195.175.200.0/24"
-_IPV6_BROKEN = "*filter\n-A FORWARD -j DROP\nCOMMIT\n"
 
 
 class Lab:
     """`with Lab(world, recipes) as lab:` builds it, and takes all of it away at the end, also when interrupted.
 
-    `resolver` is the one that the vantage point uses where it is not the ISP's. Raises LabError where it cannot be
-    built or a packet could leave it.
+    One vantage point behind one ISP, unless `networks` lists others; the recipes hold at every ISP until `interfere`
+    says otherwise. `resolver` is the one that the vantage point uses where it is not the ISP's. With `geo` there is a
+    table of the lab's addresses. Raises LabError where it cannot be built or a packet could leave it.
     """
 
     def __init__(
@@ -44,13 +45,18 @@ class Lab:
         isp: Isp = TURK_TELEKOM,
         resolver: str | None = None,
         ipv6: Ipv6 = "none",
+        networks: Sequence[Customers] = (),
+        controls: Sequence[Control] = (GERMANY,),
+        geo: bool = False,
     ) -> None:
-        self._recipes = tuple(interferences)
-        self._isp = isp
-        self._resolver = resolver or isp.resolver
+        self._customers = tuple(networks) or (Customers(isp=isp, resolver=resolver),)
+        self._controls = tuple(controls)
+        self._recipes = {customers.isp.asn: tuple(interferences) for customers in self._customers}
+        self._outages: tuple[Outage, ...] = ()
         self._ipv6 = ipv6
-        own = (isp_resolver(isp, self._recipes), Resolver(addresses=(CONTROL_RESOLVER,)))
-        self.world = msgspec.structs.replace(world, resolvers=(*own, *world.resolvers))
+        self._geo = geo
+        self._further = world.resolvers
+        self.world = msgspec.structs.replace(world, resolvers=self._resolvers())
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -73,7 +79,7 @@ class Lab:
 
     @property
     def vantage(self) -> str:
-        """The namespace of the vantage point."""
+        """The namespace of the first vantage point."""
         return self.network.clients[0].namespace
 
     @property
@@ -85,20 +91,36 @@ class Lab:
         """The authority that the world's certificates come from: for `--ca-file`."""
         return self.folder / "authority.pem"
 
+    @property
+    def geo_file(self) -> Path:
+        """Who announces the lab's addresses, as a MaxMind DB, where it was asked for."""
+        return self.folder / "geo.mmdb"
+
     def check_sealed(self) -> None:
         """Raises LabError where a packet could leave."""
         check_sealed(self.layout.cables, self.layout.world)
 
-    def measure(self, arguments: Sequence[str], timeout: float = 120) -> list[dict[str, Any]]:
-        """What `probe measure` prints at the vantage point, one object a line."""
-        done = self._probe(self.vantage, ["measure", *arguments, "--format", "json"], timeout)
+    def interfere(self, asn: int, recipes: Sequence[Interference]) -> None:
+        """From the return on, this is what that ISP does; what it did before is lifted."""
+        self._recipes[asn] = tuple(recipes)
+        self._ready([self._set(router) for router in self.routers if router.customers.isp.asn == asn])
+        self._world.tell(self._resolvers())
+
+    def fail(self, outages: Sequence[Outage]) -> None:
+        """From the return on, these sites fail for everybody, and no others."""
+        self._outages = tuple(outages)
+        apply_rules(self.layout.world, world_rules(self._outages, self.world), ipv6=False)
+        self._world.tell(self._resolvers())
+
+    def measure(self, arguments: Sequence[str], timeout: float = 120, at: str | None = None) -> list[dict[str, Any]]:
+        """What `probe measure` prints, one object a line, in the namespace given or at the first vantage point."""
+        done = self._probe(at or self.vantage, ["measure", *arguments, "--format", "json"], timeout)
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
     def control(self, arguments: Sequence[str], timeout: float = 120) -> Path:
         """The expectations that a control makes of the same targets, from a network that nobody censors."""
         file = self.folder / "expectations.json"
-        saving = ["--format", "json", "--save-expectations", str(file)]
-        self._probe(self.layout.control, ["measure", *arguments, *saving], timeout)
+        self.measure([*arguments, "--save-expectations", str(file)], timeout, self.layout.control)
         return file
 
     def run(self, namespace: str, command: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -118,61 +140,57 @@ class Lab:
         held = claim()
         self._stack.callback(held.release)
         self.folder = held.folder
-        self.layout = Layout(held.id, [self._isp], self.world, self._ipv6)
-        build(self.layout, {self.vantage: self._resolver, self.layout.control: CONTROL_RESOLVER})
+        isps, clients = [c.isp for c in self._customers], [c.clients for c in self._customers]
+        self.layout = Layout(held.id, isps, self.world, self._ipv6, clients=clients, controls=self._controls)
+        self.routers = tuple(
+            Router(customers, network, self.layout, self.world, self._ipv6)
+            for customers, network in zip(self._customers, self.layout.networks, strict=True)
+        )
+        build(self.layout, self._nameservers())
+        if self._geo:
+            write_mmdb(self.world.origins, self.geo_file)
+
+    def _nameservers(self) -> dict[str, str]:
+        nameservers = {point.namespace: point.control.resolver for point in self.layout.controls}
+        for router in self.routers:
+            used = router.customers.resolver or router.customers.isp.resolver
+            nameservers.update({client.namespace: used for client in router.network.clients})
+        return nameservers
 
     def _start_processes(self) -> None:
         authority = Authority.create("Lab Root CA")
         self.ca_file.write_bytes(authority.public_pem())
-        servers = [self._world_server(authority)]
-        rules = ruleset(self._recipes, self.world, self._isp, ipv6=False)
-        rules6 = ruleset(self._recipes, self.world, self._isp, ipv6=True) if self._ipv6 != "none" else ""
-        if needs_censor(rules + rules6):
-            servers.append(self._censor_server())
-        self._interfere(rules, rules6)
-        for server in servers:
-            server.wait_until_ready()
+        self._world = self._start(self.layout.world, "probe.lab.world", self._world_spec(authority))
+        self._stack.callback(self._world.stop)
+        self._ready([self._world, *(self._set(router) for router in self.routers)])
 
-    def _interfere(self, rules: str, rules6: str) -> None:
-        if rules:
-            apply_rules(self.network.router, rules, ipv6=False)
-        if self._ipv6 == "broken":
-            apply_rules(self.network.router, _IPV6_BROKEN, ipv6=True)
-        elif rules6:
-            apply_rules(self.network.router, rules6, ipv6=True)
-        if Offline(how="unplugged") in self._recipes:
-            self.run(self.network.router, ["ip", "link", "set", "wan", "down"])
+    def _set(self, router: Router) -> Server | None:
+        self._stack.callback(router.stop)
+        return router.interfere(self._recipes[router.customers.isp.asn], self._start, self.folder)
 
-    def _world_server(self, authority: Authority) -> Server:
+    def _resolvers(self) -> tuple[Resolver, ...]:
+        """All of the world's, each as it answers now."""
+        own = {c.isp.resolver: isp_resolver(c.isp, self._recipes[c.isp.asn]) for c in self._customers}
+        honest = {control.resolver: Resolver(addresses=(control.resolver,)) for control in self._controls}
+        return without_names((*(honest | own).values(), *self._further), self._outages)
+
+    def _world_spec(self, authority: Authority) -> WorldSpec:
         private = write_private(self.folder / "authority.key", authority.private_pem())
-        spec = WorldSpec(
-            world=self.world,
-            authority=str(private),
-            folder=str(self.folder),
-            isps=(self._isp.subnet, self._isp.ipv6, _TRANSIT),
+        subnets = [subnet for c in self._customers for subnet in (c.isp.subnet, c.isp.ipv6)]
+        return WorldSpec(
+            world=self.world, authority=str(private), folder=str(self.folder), isps=(*subnets, _TRANSIT)
         )
-        return self._server(self.layout.world, "probe.lab.world", spec)
 
-    def _censor_server(self) -> Server:
-        network = self.network
-        spec = CensorSpec(
-            recipes=self._recipes,
-            cables=tuple(
-                Cable(interface=c.interface, mac=c.mac, addresses=(c.address, c.ipv6)) for c in network.clients
-            ),
-            gateway=network.gateway,
-            resolver=self._isp.resolver,
-            folder=str(self.folder),
-            world=self.world,
-        )
-        return self._server(network.router, "probe.lab.censor", spec)
-
-    def _server(self, namespace: str, module: str, spec: msgspec.Struct) -> Server:
+    def _start(self, namespace: str, module: str, spec: msgspec.Struct) -> Server:
         file = self.folder / f"{namespace}.json"
         file.write_bytes(msgspec.json.encode(spec))
-        server = Server(namespace, module, file, self.folder)
-        self._stack.callback(server.stop)
-        return server
+        return Server(namespace, module, file, self.folder)
+
+    @staticmethod
+    def _ready(servers: Sequence[Server | None]) -> None:
+        for server in servers:
+            if server is not None:
+                server.wait_until_ready()
 
     def _close(self) -> None:
         with deferred():

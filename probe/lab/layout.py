@@ -2,6 +2,7 @@
 
     vantage point c0 --- lan0 [router r0] wan --- isp0 [world w] ctl --- control k
 
+A router may have several vantage points (c0, c0-1, ...), and the world several routers and controls (k, k1, ...).
 Every address of the world is a /32 on its loopback interface; unused ones are silent, as the world forwards nothing.
 """
 
@@ -12,13 +13,9 @@ from typing import Literal
 
 import msgspec
 
-from probe.lab.model import Isp, World
+from probe.lab.model import GERMANY, Control, Isp, World
 
 Ipv6 = Literal["none", "works", "broken"]
-
-CONTROL_ADDRESS = "87.128.1.10"  # AS3320, Deutsche Telekom
-CONTROL_RESOLVER = "217.237.148.22"
-_CONTROL_GATEWAY = "87.128.1.1"
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,23 +39,50 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     clients: tuple[Client, ...]
 
 
-class Layout:
-    """`id` is unique on the machine; every namespace's name begins with it."""
+class ControlPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A control and where it is cabled to the world."""
 
-    def __init__(self, id: str, isps: Sequence[Isp], world: World, ipv6: Ipv6) -> None:
+    control: Control
+    namespace: str
+    interface: str  # the world's, towards it
+
+
+class Layout:
+    """`id` is unique on the machine; every namespace's name begins with it. `clients` is how many vantage points each
+    of the ISPs has, one where it says nothing."""
+
+    def __init__(
+        self,
+        id: str,
+        isps: Sequence[Isp],
+        world: World,
+        ipv6: Ipv6,
+        *,
+        clients: Sequence[int] = (),
+        controls: Sequence[Control] = (GERMANY,),
+    ) -> None:
         self.id = id
         self.world = f"{id}-w"
-        self.control = f"{id}-k"
-        self.networks = tuple(_network(id, position, isp) for position, isp in enumerate(isps))
+        counts = clients or [1] * len(isps)
+        self.controls = tuple(_control_point(id, position, control) for position, control in enumerate(controls))
+        self.networks = tuple(
+            _network(id, position, isp, count) for position, (isp, count) in enumerate(zip(isps, counts, strict=True))
+        )
         self._ipv6 = ipv6
         self._addresses = sorted(
             {a for s in world.sites for a in s.addresses} | {a for r in world.resolvers for a in r.addresses}
         )
 
+    @property
+    def control(self) -> str:
+        """The namespace of the first control."""
+        return self.controls[0].namespace
+
     @cached_property
     def cables(self) -> dict[str, set[str]]:
         """The interfaces of each namespace."""
-        cables = {self.world: {"ctl"}, self.control: {"eth0"}}
+        cables = {self.world: {point.interface for point in self.controls}}
+        cables.update({point.namespace: {"eth0"} for point in self.controls})
         for position, network in enumerate(self.networks):
             cables[self.world].add(f"isp{position}")
             cables[network.router] = {"wan", *(client.interface for client in network.clients)}
@@ -68,7 +92,7 @@ class Layout:
     def creation(self) -> list[str]:
         """Both ends of each cable are made where they belong: nothing ever shows up in the machine's own namespace."""
         lines = [f"netns add {namespace}" for namespace in self.cables]
-        lines.append(_cable("ctl", self.world, "eth0", self.control))
+        lines += [_cable(point.interface, self.world, "eth0", point.namespace) for point in self.controls]
         for position, network in enumerate(self.networks):
             lines.append(_cable(f"isp{position}", self.world, "wan", network.router))
             for client in network.clients:
@@ -77,7 +101,9 @@ class Layout:
 
     def configuration(self) -> dict[str, list[str]]:
         """For each namespace."""
-        lines = {self.world: self._world(), self.control: _customer(CONTROL_ADDRESS, _CONTROL_GATEWAY)}
+        lines = {self.world: self._world()}
+        for point in self.controls:
+            lines[point.namespace] = _customer(point.control.address, point.control.gateway)
         for network in self.networks:
             lines[network.router] = self._router(network)
             for client in network.clients:
@@ -93,11 +119,11 @@ class Layout:
 
     def _world(self) -> list[str]:
         lines = [f"address add {address} dev lo{' nodad' if ':' in address else ''}" for address in self._addresses]
-        lines += [
-            "link set ctl up",
-            f"address add {_CONTROL_GATEWAY}/32 dev ctl",
-            f"route add {CONTROL_ADDRESS} dev ctl",
-        ]
+        for point in self.controls:
+            lines += [
+                f"address add {point.control.gateway}/32 dev {point.interface}",
+                f"route add {point.control.address} dev {point.interface}",
+            ]
         for position, network in enumerate(self.networks):
             here, there = network.transit
             device = f"isp{position}"
@@ -109,10 +135,11 @@ class Layout:
         return lines
 
     def _router(self, network: Network) -> list[str]:
-        here, there = network.transit
-        lines = [f"address add {there}/30 dev wan", f"route add default via {here} dev wan"]
+        _, there = network.transit
+        lines = [f"address add {there}/30 dev wan"]
         if self._ipv6 != "none":
-            lines += [f"address add {_six(there)}/126 dev wan nodad", f"route add ::/0 via {_six(here)} dev wan"]
+            lines.append(f"address add {_six(there)}/126 dev wan nodad")
+        lines += self.uplink(network)
         for client in network.clients:
             lines += [f"address add {network.gateway}/32 dev {client.interface}"]
             lines.append(f"route add {client.address} dev {client.interface}")
@@ -122,15 +149,31 @@ class Layout:
         return lines
 
 
-def _network(id: str, position: int, isp: Isp) -> Network:
+    def uplink(self, network: Network) -> list[str]:
+        """The routes that a router loses with its cable."""
+        here, _ = network.transit
+        six = [f"route add ::/0 via {_six(here)} dev wan"] if self._ipv6 != "none" else []
+        return [f"route add default via {here} dev wan", *six]
+
+
+def _control_point(id: str, position: int, control: Control) -> ControlPoint:
+    number = str(position or "")
+    return ControlPoint(control=control, namespace=f"{id}-k{number}", interface=f"ctl{number}")
+
+
+def _client(id: str, position: int, number: int, isp: Isp) -> Client:
     subnet, subnet6 = ipaddress.ip_network(isp.subnet), ipaddress.ip_network(isp.ipv6)
-    client = Client(
-        namespace=f"{id}-c{position}",
-        interface="lan0",
-        mac=f"02:00:00:00:{position:02x}:0a",
-        address=str(subnet[10]),
-        ipv6=str(subnet6[10]),
+    return Client(
+        namespace=f"{id}-c{position}" + (f"-{number}" if number else ""),
+        interface=f"lan{number}",
+        mac=f"02:00:00:00:{position:02x}:{10 + number:02x}",
+        address=str(subnet[10 + number]),
+        ipv6=str(subnet6[10 + number]),
     )
+
+
+def _network(id: str, position: int, isp: Isp, clients: int) -> Network:
+    subnet, subnet6 = ipaddress.ip_network(isp.subnet), ipaddress.ip_network(isp.ipv6)
     transit = ipaddress.IPv4Address("195.175.200.0") + 4 * position
     return Network(
         isp=isp,
@@ -138,7 +181,7 @@ def _network(id: str, position: int, isp: Isp) -> Network:
         gateway=str(subnet[1]),
         gateway6=str(subnet6[1]),
         transit=(str(transit + 1), str(transit + 2)),
-        clients=(client,),
+        clients=tuple(_client(id, position, number, isp) for number in range(clients)),
     )
 
 

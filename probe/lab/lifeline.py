@@ -2,13 +2,23 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 import trio
 
 
-async def until_abandoned() -> None:
-    """Says `ready` on standard output and returns once standard input has closed."""
+def _deaf(line: bytes) -> None:
+    del line
+
+
+async def until_abandoned(hear: Callable[[bytes], None] = _deaf) -> None:
+    """Says `ready` on standard output, again after each line on standard input that it has heard, and returns once
+    standard input has closed."""
     print("ready", flush=True)
+    rest = b""
     async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as starter:
-        while await starter.receive_some(1024):
-            pass
+        while data := await starter.receive_some(1 << 16):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                hear(line)
+                print("ready", flush=True)

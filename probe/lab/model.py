@@ -120,6 +120,25 @@ class Isp(msgspec.Struct, frozen=True, kw_only=True):
     domestic: tuple[str, ...] = ()  # prefixes that stay reachable when the country is cut off
 
 
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """A vantage point in a network that nobody censors, cabled to the world without a router of its own."""
+
+    asn: int
+    name: str
+    country: str
+    address: str
+    gateway: str
+    resolver: str
+
+
+GERMANY = Control(
+    asn=3320,
+    name="Deutsche Telekom",
+    country="DE",
+    address="87.128.1.10",
+    gateway="87.128.1.1",
+    resolver="217.237.148.22",
+)
 TURK_TELEKOM = Isp(
     asn=9121,
     name="Türk Telekom",

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from probe.lab.layout import Layout
+from probe.lab.layout import Layout, Network
 from probe.lab.model import LabError
 
 STATE = Path("/run/probe-lab")  # one folder a lab, beside its lock
@@ -97,6 +97,16 @@ def apply_rules(namespace: str, ruleset: str, *, ipv6: bool) -> None:
     _inside(namespace, command, stdin=empty + ruleset)
 
 
+def plug(layout: Layout, network: Network) -> None:
+    """Gives a router its uplink back."""
+    _ip_batch(["-n", network.router], ["link set wan up", *layout.uplink(network)])
+
+
+def unplug(network: Network) -> None:
+    """The router's uplink goes down, and with it its routes."""
+    _ip_batch(["-n", network.router], ["link set wan down"])
+
+
 def processes(namespace: str) -> list[int]:
     listed = subprocess.run(["ip", "netns", "pids", namespace], check=False, capture_output=True, text=True)
     return [int(line) for line in listed.stdout.split()]
@@ -104,7 +114,7 @@ def processes(namespace: str) -> list[int]:
 
 def end_clients() -> None:
     """Ends what runs at the vantage points and controls of this process's labs; whoever waits for it is told."""
-    for namespace in (*_NETNS.glob(f"pl{os.getpid()}n*-c*"), *_NETNS.glob(f"pl{os.getpid()}n*-k")):
+    for namespace in (*_NETNS.glob(f"pl{os.getpid()}n*-c*"), *_NETNS.glob(f"pl{os.getpid()}n*-k*")):
         _kill_inside(namespace.name)
 
 

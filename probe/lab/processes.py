@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 import probe
 from probe.lab.model import CommandFailed, LabError
 
@@ -55,8 +57,22 @@ class Server:
         assert stdout is not None
         ready, _, _ = select.select([stdout], [], [], _START)
         if not ready or stdout.readline() != b"ready\n":
-            said = self._log.read_text(errors="replace").strip().splitlines()
-            raise LabError(f"{self._module} did not start: {said[-1] if said else 'it said nothing'}")
+            raise LabError(f"{self._module} did not start: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        said = self._log.read_text(errors="replace").strip().splitlines()
+        return said[-1] if said else "it said nothing"
+
+    def tell(self, message: object) -> None:
+        """One line of JSON, in effect on return. Raises LabError where the process no longer listens."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(msgspec.json.encode(message) + b"\n")
+            stdin.flush()
+        except OSError as error:
+            raise LabError(f"{self._module} ended before its time: {self._last_words()}") from error
+        self.wait_until_ready()
 
     def stop(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

@@ -24,8 +24,8 @@ from probe.lab.internet import internet
 from probe.lab.lab import Lab
 from probe.lab.model import Site
 from probe.lab.processes import environment
+from tests.memory import peak
 
-MIB = 1024.0
 CATALOGUE = load_catalogue(default_catalogue_path())
 SITES = tuple(Site(name=f"bench-{n}.example.net", addresses=(f"151.101.200.{n + 1}",)) for n in range(11))
 
@@ -56,11 +56,13 @@ def measured(lab: Lab, arguments: Sequence[str]) -> Run:
         env=environment(lab.folder),
     )
     os.close(write)
+    lines, most = [], 0.0
     with os.fdopen(read, "rb") as output:
-        lines = [json.loads(line) for line in output]
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return Run(time.monotonic() - began, usage.ru_maxrss / MIB, lines)
+        for line in output:
+            lines.append(json.loads(line))
+            most = max(most, peak(process.pid))
+    process.wait()
+    return Run(time.monotonic() - began, most, lines)
 
 
 def wire_bytes(lab: Lab) -> int:

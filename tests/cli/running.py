@@ -16,10 +16,10 @@ import pytest
 
 from probe.lab.lab import Lab
 from probe.lab.processes import environment
+from tests.memory import peak
 
 PROBE = [sys.executable, "-m", "probe"]
 ESCAPE = "\x1b"
-_MIB = 1024.0
 _NOTICE = ("Contacting ", "Your provider can see that")
 _PATIENCE = 60.0
 
@@ -88,8 +88,10 @@ def started(command: Sequence[str], env: Mapping[str, str], stdout: int | None =
 def ended(running: Running) -> Run:
     """Waits for it; one that does not end is killed, and the test fails."""
     pid, late = running.process.pid, time.monotonic() + _PATIENCE
+    most = 0.0
     while True:
-        waited, status, usage = os.wait4(pid, os.WNOHANG)
+        most = max(most, peak(pid))
+        waited, status = os.waitpid(pid, os.WNOHANG)
         if waited:
             break
         if time.monotonic() > late:
@@ -99,7 +101,7 @@ def ended(running: Running) -> Run:
         time.sleep(0.02)
     running.process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - running.began
-    return Run(running.process.returncode, _text(running.out), _text(running.err), seconds, usage.ru_maxrss / _MIB)
+    return Run(running.process.returncode, _text(running.out), _text(running.err), seconds, most)
 
 
 def _text(file: int) -> str:

@@ -1,7 +1,7 @@
 """Resolvers: what each answers, over UDP, TCP and HTTPS."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import dns.exception
@@ -31,9 +31,15 @@ class Zone:
     def __init__(self, names: dict[str, tuple[str, ...]], origins: tuple[Origin, ...] = ()) -> None:
         self._names = {name.lower(): addresses for name, addresses in names.items()}
         self._whoami = Whoami(origins)
+        self._changed: dict[str, Resolver] = {}
+
+    def change(self, resolvers: Iterable[Resolver]) -> None:
+        """From now on they answer like this."""
+        self._changed |= {address: resolver for resolver in resolvers for address in resolver.addresses}
 
     def respond(self, query: bytes, resolver: Resolver, *, stream: bool) -> list[bytes]:
         """The datagrams that this resolver sends back, none where it stays silent; a `stream` truncates nothing."""
+        resolver = self._changed.get(resolver.addresses[0], resolver)
         try:
             message = dns.message.from_wire(query)
         except dns.exception.DNSException:

@@ -1,6 +1,7 @@
 """The world's process: reads what there is to serve, listens everywhere, says so."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import trio
 
 from probe.lab.authority import Authority
 from probe.lab.lifeline import until_abandoned
-from probe.lab.model import World
+from probe.lab.model import Resolver, World
 from probe.lab.world.certificates import Certificates
 from probe.lab.world.dns import Zone, serve_tcp, serve_udp
 from probe.lab.world.spec import WorldSpec
@@ -28,8 +29,13 @@ async def serve(spec: WorldSpec) -> None:
                 await nursery.start(serve_udp, address, 53, resolver, zone)
                 await nursery.start(serve_tcp, address, resolver, zone)
         await nursery.start(web.serve)
-        await until_abandoned()
+        await until_abandoned(partial(_change, zone))
         nursery.cancel_scope.cancel()
+
+
+def _change(zone: Zone, line: bytes) -> None:
+    """A line from the starter: resolvers that answer otherwise from now on."""
+    zone.change(msgspec.json.decode(line, type=tuple[Resolver, ...]))
 
 
 def _certificates(spec: WorldSpec) -> Certificates:
