@@ -47,11 +47,13 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def read_file(path: Path, what: str) -> bytes:
     try:
-        if path.stat().st_size > LARGEST:
-            raise Fault(f"{path}: too large for {what}: at most {LARGEST >> 20} MiB are read")
-        return path.read_bytes()
+        with path.open("rb") as file:  # a device or a pipe has no size to ask for
+            raw = file.read(LARGEST + 1)
     except OSError as exc:
         raise Fault(f"{path}: cannot read {what}: {exc.strerror or exc}") from exc
+    if len(raw) > LARGEST:
+        raise Fault(f"{path}: too large for {what}: at most {LARGEST >> 20} MiB are read")
+    return raw
 
 
 def write_file(path: Path, raw: bytes, what: str) -> None:

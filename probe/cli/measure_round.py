@@ -4,6 +4,7 @@ import datetime as dt
 import gc
 import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
     """One round, its results written. Raises Fault for whatever a person got wrong."""
     for address in (*wishes.resolvers, *([] if wishes.source is None else [wishes.source])):
         _check_address(address)
+    if wishes.source is not None:
+        _check_own(wishes.source)
     with plain_faults():
         catalogue = load_catalogue(paths.catalogue or default_catalogue_path())
         tasks = tasks_for(what, catalogue)
@@ -102,6 +105,16 @@ def _check_writable(path: Path | None) -> None:
     """Before the round, not after it."""
     if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()):
         raise Fault(f"{path}: cannot write expectations there: name a file in a folder that you may write to")
+
+
+def _check_own(source: str) -> None:
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((source, 0))
+        except OSError as exc:
+            reason = exc.strerror or exc
+            raise Fault(f"--source {source}: {reason}; give an address that this machine has") from exc
 
 
 def _expectations(path: Path) -> Expectations:

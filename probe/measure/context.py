@@ -42,6 +42,7 @@ class Context:
     udp_resolver: str | None
     reflectors: tuple[str, ...] = ()  # addresses that a blocked name may be sent to
     uplinks: tuple[str, ...] = ()  # what a stub among the resolvers forwards to
+    hits: dict[str, tuple[float, str]] = field(default_factory=dict)  # by address: when which name's handshake failed
     private_roots: dict[str, Roots] = field(default_factory=dict)
     mode: str = "default"
     small: bool = True  # a round of few endpoints, which can afford facts beyond what the verdicts need

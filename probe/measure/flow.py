@@ -8,7 +8,6 @@ several, the others are kept clean for the follow-ups.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import trio
 
 from probe.catalogue.model import CatalogueError, Target
@@ -18,17 +17,19 @@ from probe.measure.pace import Beat
 from probe.measure.recorder import AGREEING, Recorder, Stream, drop
 from probe.measure.task import Task
 from probe.net.tls import TlsStream
-from probe.verdict.pages import is_own_host
-from probe.wire.addresses import is_address, parse_address
+from probe.verdict.pages import within
+from probe.wire.addresses import is_address, is_bogon, parse_address, unsynthesised
 from probe.wire.identifiers import uuid7
 from probe.wire.measurement import Measurement
 from probe.wire.steps import HttpStep, TlsStep
 from probe.wire.vocabulary import Failure, Purpose
 
 MAX_REDIRECTS = 10
+LONGEST_WALK = 60.0  # seconds after which no further redirect is followed
 ADDRESSES_A_FAMILY = 2
+_WEB_PORTS = frozenset({80, 443})
 HALF = 0.5  # of a timeout, for whatever is not the user's own connection
-TOO_MANY_REDIRECTS = f"unknown_failure: stopped after {MAX_REDIRECTS} redirects"
+TOO_MANY_REDIRECTS = "unknown_failure: stopped after too many redirects"
 _TRY_NEXT_RESOLVER = frozenset(
     {Failure.GENERIC_TIMEOUT_ERROR, Failure.DNS_SERVFAIL_ERROR, Failure.DNS_REFUSED_ERROR, Failure.CONNECTION_REFUSED}
 )
@@ -83,9 +84,8 @@ class Flow:
             following = self._following(page) if page is not None else None
             if following is None or page is None:
                 return
-            if followed == MAX_REDIRECTS:
-                looped = msgspec.structs.replace(page, failure=TOO_MANY_REDIRECTS, location=None)
-                self.take.steps[self.take.steps.index(page)] = self.reached.page = looped
+            if followed == MAX_REDIRECTS or self.take.trace.now() > LONGEST_WALK:
+                self.reached.page = self.take.amend_page(failure=TOO_MANY_REDIRECTS, location=None)
                 return
             self.target = following
 
@@ -129,12 +129,25 @@ class Flow:
 
     def usable(self, answers: Sequence[str]) -> list[str]:
         """Addresses that may be connected to: public ones, a few of each family that works here."""
-        families: dict[int, list[str]] = {4: [], 6: []}
-        for answer in answers:
-            address = parse_address(answer)
-            if address is not None and self.context.allowed(answer) and (address.version == 4 or self.context.ipv6):
-                families[address.version].append(answer)
-        return [*families[4][:ADDRESSES_A_FAMILY], *families[6][:ADDRESSES_A_FAMILY]]
+        public = [answer for answer in answers if self._may_connect(answer)]
+        sixes = [answer for answer in public if ":" in answer]
+        fours = [answer for answer in public if ":" not in answer]
+        return [*fours[:ADDRESSES_A_FAMILY], *sixes[:ADDRESSES_A_FAMILY]]
+
+    def every_usable(self) -> list[str]:
+        """All that anybody told of the host."""
+        return [answer for answer in dict.fromkeys((*self.told, *self.trusted)) if self._may_connect(answer)]
+
+    def _may_connect(self, answer: str) -> bool:
+        address = parse_address(answer)
+        if address is None or not self.context.allowed(answer) or self._leads_inside(answer):
+            return False
+        return address.version == 4 or self.context.ipv6
+
+    def _leads_inside(self, answer: str) -> bool:
+        """Whether the address stands, behind this network's NAT64, for one that no public host has."""
+        surroundings = self.context.surroundings
+        return surroundings is not None and is_bogon(unsynthesised(answer, surroundings.nat64))
 
     # --- connections ---
 
@@ -147,9 +160,20 @@ class Flow:
         chosen, *spare = reached.connected
         for address in spare:
             await drop(streams[address])
-        if self._secure and self._innocuous_first(addresses, purpose):
-            await self.innocuous(chosen, scale=HALF)
-        return await self.talk(streams[chosen], chosen, purpose, reached, scale=scale)
+        stream: trio.SocketStream | None = streams[chosen]
+        if self._secure and self.neutral is not None and self._innocuous_first(addresses, purpose):
+            stream = await self._after_innocuous(streams[chosen], chosen, purpose, scale=scale)
+        if stream is None:
+            return reached
+        return await self.talk(stream, chosen, purpose, reached, scale=scale)
+
+    async def _after_innocuous(
+        self, stream: trio.SocketStream, address: str, purpose: Purpose, *, scale: float
+    ) -> trio.SocketStream | None:
+        """The connection at hand is spent on the innocuous name, and another made: some servers take one at a time."""
+        _, secure = await self.shake(stream, address, Purpose.INNOCUOUS, sni=self.neutral, scale=HALF)
+        await drop(secure)
+        return await self.take.connect(address, self.target.port, purpose, scale=scale)
 
     async def connect_all(
         self, addresses: Sequence[str], purpose: Purpose, *, port: int | None = None, scale: float = 1.0
@@ -246,14 +270,17 @@ class Flow:
     # --- redirects ---
 
     def _following(self, page: HttpStep) -> Target | None:
-        """Where to go on. A probe contacts only what its owner agreed to: a catalogue endpoint's redirects are followed
-        on its own platform; where else they lead is recorded, and not visited."""
+        """Where to go on. A probe contacts only what its owner agreed to, and a redirect may be a censor's: a catalogue
+        endpoint's are followed on its own host and its platform's domains; where else they lead is recorded, and not
+        visited. Nor is anything that a page behind a bad certificate names."""
         try:
             target = parse_target(page.location or "")
         except CatalogueError:
             return None
-        if target.scheme not in {"http", "https"}:
+        forged = self.target.scheme == "https" and not page.trusted
+        if forged or target.scheme not in {"http", "https"} or target.port not in {*_WEB_PORTS, self.task.target.port}:
             return None
         domains = self.task.domains
-        stays = domains is None or is_own_host(target.host, self.task.target.host, domains)
-        return target if stays else None
+        if domains is None or target.host == self.task.target.host:
+            return target
+        return target if within(target.host, domains) and not is_address(target.host) else None

@@ -18,6 +18,7 @@ from probe.wire.vocabulary import Failure, Purpose
 
 PAUSE_ACTIVE = 1.0  # seconds before a repeat, after an active failure
 PAUSE_SILENT = 5.0
+MORE_ADDRESSES = 6  # of the name, once the first of them all failed
 _OTHER_PORT = {443: 80, 80: 443}
 _SILENT_TIMEOUT = 0.5  # of the DNS timeout: nobody is expected to answer
 
@@ -38,9 +39,8 @@ async def _names(flow: Flow) -> None:
     trusted = await flow.ask_trusted()
     if not _proved(flow.reached):
         await _ask_uplink(flow)
-    if not flow.told:
-        await _ask_trusted_udp(flow)
     if _suspicious(flow):
+        await _ask_trusted_udp(flow)
         await _ask_silent(flow)
     if trusted and not _proved(flow.reached) and not set(trusted) & set(flow.reached.tried):
         await _at_trusted_addresses(flow)
@@ -131,22 +131,31 @@ async def _unconnected(flow: Flow, reached: Reached) -> None:
         if port in _OTHER_PORT:
             await drop(await flow.take.connect(address, _OTHER_PORT[port], Purpose.OTHER_PORT, scale=HALF))
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(try_other_port)
-        await trio.sleep(_pause(failures))
-    streams = await flow.connect_all(reached.tried, Purpose.REPEAT, scale=HALF)
+    rest = [place for place in flow.every_usable() if place not in reached.tried][:MORE_ADDRESSES]
+    streams = await flow.connect_all(rest, Purpose.OTHER_ADDRESS, scale=HALF)
+    if not streams:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(try_other_port)
+            await trio.sleep(_pause(failures))
+        streams = await flow.connect_all(reached.tried, Purpose.REPEAT, scale=HALF)
+    await _go_on(flow, reached, streams)
+
+
+async def _go_on(flow: Flow, reached: Reached, streams: dict[str, trio.SocketStream]) -> None:
+    """With one of the connections that were made after all."""
     if streams:
         chosen = next(iter(streams))
         for address, stream in streams.items():
             if address != chosen:
                 await drop(stream)
-        flow.reached = await flow.talk(streams[chosen], chosen, Purpose.REPEAT, Reached(reached.tried, [chosen]))
+        purpose = Purpose.REPEAT if chosen in reached.tried else Purpose.OTHER_ADDRESS
+        flow.reached = await flow.talk(streams[chosen], chosen, purpose, Reached(reached.tried, [chosen]))
 
 
 async def _unshaken(flow: Flow, reached: Reached, failed: TlsStep) -> None:
     await _other_address(flow, reached)
     address = failed.address
-    if not _tested(flow, Purpose.INNOCUOUS):
+    if failed.after_hit or not any(answered(step) for step in _handshakes(flow, Purpose.INNOCUOUS)):
         await flow.innocuous(address, scale=HALF)
     isolated = any(answered(step) for step in _handshakes(flow, Purpose.INNOCUOUS))
     if failed.failure in TIMEOUTS and not isolated:
@@ -185,10 +194,6 @@ async def _shake_again(flow: Flow, address: str, purpose: Purpose, *, profile: s
 
 def _handshakes(flow: Flow, *purposes: Purpose) -> list[TlsStep]:
     return [step for step in flow.take.steps if isinstance(step, TlsStep) and step.purpose in purposes]
-
-
-def _tested(flow: Flow, purpose: Purpose) -> bool:
-    return bool(_handshakes(flow, purpose))
 
 
 # --- pages ---

@@ -14,9 +14,11 @@ from probe.net.tcp import connect
 from probe.net.tls import TlsStream, handshake
 from probe.net.trace import Trace
 from probe.wire.steps import AnyStep, DnsStep, HttpStep, TlsStep
+from probe.wire.strangers import acquainted, without_visitor
 from probe.wire.vocabulary import Purpose
 
 Stream = trio.SocketStream | TlsStream
+RESIDUAL = 180.0  # seconds: what China's filter was seen to hold (Bock and others, 2021), and others less
 AGREEING = 2  # independent trusted resolvers are enough
 
 
@@ -117,13 +119,31 @@ class Recorder:
             verify_name=names[1],
             now=context.now(),
         )
+        step = self._with_hit(step, names[1])
         self._keep(self._chain_once(step))
         return step, secure
+
+    def amend_page(self, **facts: str | None) -> HttpStep:
+        """The last page that was kept, with what turned out only after it."""
+        at = max(index for index, step in enumerate(self.steps) if isinstance(step, HttpStep))
+        page = msgspec.structs.replace(self.steps[at], **facts)
+        assert isinstance(page, HttpStep)
+        self.steps[at] = page
+        return page
 
     def _keep(self, *steps: AnyStep) -> None:
         self.steps += steps
         if self._beat is not None:
             self._beat()
+
+    def _with_hit(self, step: TlsStep, host: str) -> TlsStep:
+        """Residual censorship: what another endpoint's name drew may befall whoever comes to the same address next."""
+        now, hits = trio.current_time(), self.context.hits
+        when, name = hits.get(step.address, (-RESIDUAL, host))
+        if step.failure is not None and step.sni == host:
+            hits[step.address] = (now, host)
+        tainted = name != host and now - when < RESIDUAL
+        return msgspec.structs.replace(step, after_hit=name) if tainted else step
 
     def _chain_once(self, step: TlsStep) -> TlsStep:
         """Each distinct chain is kept with the first record that has it."""
@@ -142,7 +162,8 @@ class Recorder:
         host: str | None = None,
         scale: float = 1.0,
     ) -> HttpStep:
-        """One request over a connection made, which is closed after it."""
+        """One request over a connection made, which is closed after it. What is kept names no visitor; what is given
+        back is as it came, for following."""
         timeouts = self.context.timeouts
         step = await fetch(
             self.trace,
@@ -159,7 +180,7 @@ class Recorder:
             whole=timeouts.http_whole * scale,
         )
         await drop(stream)
-        self._keep(_without_own_body(step))
+        self._keep(without_visitor(_without_own_body(step), acquainted([*self.steps, step])))
         return step
 
 

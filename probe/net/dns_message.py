@@ -59,8 +59,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usable(self) -> bool:
-        """What a stub resolver would take."""
-        return self.record.matches and self.record.malformed is None
+        """What a stub resolver would take: a fault behind the answers, such as a cut additional section, is none of
+        its business."""
+        if not self.record.matches or self.record.rcode is None:
+            return False
+        return self.record.malformed is None or bool(self.answers) or self.record.rcode != "NOERROR"
 
     @property
     def wants_no_edns(self) -> bool:
@@ -123,7 +126,7 @@ class Question:
         if self._spent > _PATIENCE:
             raise Unreadable("the replies before it took too long to parse")
         try:
-            return dns.message.from_wire(wire, ignore_trailing=True)
+            return dns.message.from_wire(wire, ignore_trailing=True, continue_on_error=True)
         except Exception as exc:  # dnspython raises more than its own exceptions on bytes that were made for it
             raise Unreadable(scrub(str(exc) or type(exc).__name__)[:100]) from exc
 
@@ -137,6 +140,7 @@ class Question:
             min_ttl=min((rrset.ttl for rrset in message.answer), default=None),
             truncated=bool(message.flags & dns.flags.TC),
             ede=tuple(int(error.code) for error in message.extended_errors()),
+            malformed=scrub(str(message.errors[0].exception) or "trailing junk")[:100] if message.errors else None,
         )
         return Reply(record=record, answers=tuple(by_type.get(self._type, ())))
 

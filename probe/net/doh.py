@@ -87,21 +87,33 @@ class TrustedConnection:
         return DnsStep(failure=reply.failure, answers=() if reply.failure else reply.answers, **facts)
 
     async def _asked(self, trace: Trace, question: Question, facts: dict[str, Any], deadline: float) -> Reply:
-        """Once more over a new connection where the first broke: a server may close one at any time."""
+        """Once more over a new connection where the first broke: a server may close one at any time. A connection that
+        others used up while this question waited for its turn is no attempt."""
         failure: str = Failure.GENERIC_TIMEOUT_ERROR
-        for last in (False, True):
+        attempts = 0
+        while attempts < 2:
             link = await self._ready(trace, deadline)
             try:
                 async with link.turn:
+                    if link.spent:
+                        await self._retire(link)
+                        continue
                     facts["t0"] = trace.now()
                     with trio.fail_at(self._patience(link, deadline)):
                         return question.read(await link.post(self.url, question.wire()), trace.now())
             except Exception as exc:  # as in `http.fetch`: the libraries raise more than they document
+                attempts += 1
                 failure = failure_of(exc, ended=link.ended)
                 if isinstance(exc, Unreached) or (link.proven and isinstance(exc, trio.TooSlowError)):
                     break  # the connection is good; its other questions go on
-                await self._drop(link, failure, for_good=last or isinstance(exc, trio.TooSlowError))
+                await self._drop(link, failure, for_good=attempts > 1 or isinstance(exc, trio.TooSlowError))
         raise Unreached(failure)
+
+    async def _retire(self, link: "_Link") -> None:
+        """The server said that it closes after this answer."""
+        if self._link is link:
+            self._link = None
+            await link.aclose()
 
     def _patience(self, link: "_Link", deadline: float) -> float:
         now = trio.current_time()
@@ -162,7 +174,7 @@ class _Link:
         http2 = stream.alpn == "h2"
         self._stream, self._exchange = stream, Exchange(stream, url, http2=http2)
         self.turn = trio.CapacityLimiter(_AT_ONCE if http2 else 1)
-        self.proven = False
+        self.proven = self.spent = False
 
     @property
     def ended(self) -> bool:
@@ -178,10 +190,15 @@ class _Link:
             self._exchange.wire.enough = len(body) > _LONGEST
         if response.status_code != 200 or response.headers.get("content-type", "").partition(";")[0] != _TYPE:
             raise Unreached(Failure.DNS_SERVER_MISBEHAVING)
+        self.spent = response.extensions.get("http_version") == b"HTTP/1.0" or _closes(response)
         return bytes(body)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _closes(response: httpx.Response) -> bool:
+    return "close" in response.headers.get("connection", "").lower()
 
 
 class Unreached(Exception):

@@ -31,6 +31,8 @@ def judge_certificate(hop: Hop, known: Known, step: TlsStep) -> Finding:
         return unclear("tls-same-chain", f"{fault}; the control was shown the same")
     if not (hop.is_literal or hop.trusted_answers or known.addresses or not hop.system):
         return unclear("tls-unknown-address", f"{fault}; nothing tells whether that address is the host's")
+    if not hop.neutral_sites_prove:
+        return unclear("tls-everywhere", f"{fault}; no neutral site shows a valid one here either")
     if expected is not None and expected.chain_valid:
         return _intercepted(hop, known, step, f"{fault}; the control gets a valid one", 0.97)
     if known.public and not _servers_own(hop, step):

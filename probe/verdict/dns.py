@@ -59,8 +59,10 @@ def honest_addresses(hop: Hop, known: Known, findings: Sequence[Finding]) -> fro
 
 
 def _failure(hop: Hop) -> str:
-    """What the resolvers said, where several were asked: a denial tells more than silence."""
-    failures = [step.failure for step in hop.system if step.failure] or [Failure.DNS_NO_ANSWER]
+    """What the resolvers said of the IPv4 address, which hosts have; where several were asked a denial tells more than
+    silence."""
+    asked = [step for step in hop.system if step.qtype != "AAAA"] or hop.system
+    failures = [step.failure for step in asked if step.failure] or [Failure.DNS_NO_ANSWER]
     return min(failures, key=lambda failure: _TELLING.index(failure) if failure in _TELLING else len(_TELLING))
 
 

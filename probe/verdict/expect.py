@@ -73,5 +73,6 @@ def _page(page: HttpStep) -> dict[str, object]:
         "status": page.status,
         "title": page.title,
         "body_length": page.body_length,
+        "body_sha256": page.body_sha256,
         "headers": tuple(sorted({name.lower() for name, _ in page.headers})),
     }

@@ -53,26 +53,34 @@ def judge_interrupted(hop: Hop, known: Known, tries: Sequence[TlsStep]) -> list[
     if manner == "drop" and _large_packets_lost(hop):
         text = f"{said}; a smaller ClientHello is answered: large packets are lost on the way, whatever the name"
         return [unclear("tls-large-packets-lost", text)]
-    isolated = _isolated(hop, tries, manner)
+    isolated = _isolated(hop, tries, manner, controlled=expected is True)
     if isolated is not None:
         rule, why, confidence = isolated
         confidence -= 0 if expected else _WITHOUT_CONTROL
         return [blocks(_BY_NAME[manner], rule, f"{said}; {why}", confidence), *_split(hop)]
+    if step.after_hit is not None:
+        text = f"{said}; {step.after_hit} drew interference at this address before, which may last"
+        return [unclear("tls-tainted", text)]
     if expected is None:
         return [unclear("tls-no-control", f"{said}; nothing isolates the name and no control tells whether it works")]
     return [_whatever_name(hop, manner, said)]
 
 
-def _isolated(hop: Hop, tries: Sequence[TlsStep], manner: str) -> Isolation | None:
-    """What shows that the name, and nothing else, draws the interference."""
-    innocuous = [step for step in _innocuous(hop) if step.address in {tried.address for tried in tries}]
+def _isolated(hop: Hop, tries: Sequence[TlsStep], manner: str, *, controlled: bool) -> Isolation | None:
+    """What shows that the name, and nothing else, draws the interference. Where another name had drawn it at the
+    address before, only what came afterwards can tell."""
+    when = {tried.address: tried.t if tried.after_hit else 0.0 for tried in tries}
+    innocuous = [step for step in _innocuous(hop) if step.t0 >= when.get(step.address, float("inf"))]
     ends = {(step.failure, step.alert) for step in tries}
     clean = [step for step in innocuous if answered(step) and (step.failure, step.alert) not in ends]
     if clean:
         return "sni-isolated", f"with the name {clean[0].sni} the same address answers", 0.97
-    if manner == "drop" and any(manner_of(step.failure) in {"reset", "close"} for step in innocuous):
-        return "sni-other-end", f"with the name {innocuous[0].sni} the same address does not stay silent", 0.85
-    if not innocuous and any(answered(step) for step in hop.tls if step.profile == "split"):
+    others = {manner_of(step.failure) for step in innocuous} - {None, manner}
+    if others and (manner == "drop" or controlled):
+        how = " and ".join(sorted(str(other) for other in others))
+        return "sni-other-end", f"with the name {innocuous[0].sni} the same address ends it otherwise ({how})", 0.85
+    unanswered = not any(answered(step) for step in innocuous) and ((controlled and manner == "close") or not innocuous)
+    if unanswered and any(answered(step) for step in hop.tls if step.profile == "split"):
         return "sni-split-passes", "a ClientHello that splits the name over two segments is answered", 0.93
     elsewhere = [step for step in hop.tls if step.purpose is Purpose.ELSEWHERE and manner_of(step.failure) == manner]
     if elsewhere:
@@ -87,11 +95,12 @@ def _innocuous(hop: Hop) -> list[TlsStep]:
 
 
 def _residual(hop: Hop, tries: Sequence[TlsStep]) -> bool:
-    """Active refusals only: silence after silence may be a network that went away."""
+    """What follows an active end: silence after silence may be a network that went away."""
     hit = {step.address: step.t for step in tries}
     before = {step.address for step in hop.tcp if step.failure is None and step.t <= hit.get(step.address, 0.0)}
     after = [step for step in hop.tcp if step.port == hop.port and step.t0 >= hit.get(step.address, float("inf"))]
-    return bool(after) and all(manner_of(step.failure) == "reset" and step.address in before for step in after)
+    ends = {manner_of(step.failure) for step in after}
+    return bool(after) and ends <= {"reset", "drop"} and all(step.address in before for step in after)
 
 
 def _small(hop: Hop) -> list[TlsStep]:
@@ -108,18 +117,13 @@ def _whatever_name(hop: Hop, manner: str, said: str) -> Finding:
         return unclear(
             "tls-drop-untested", f"{said}; no small ClientHello was tried, so packets may be lost by their size"
         )
-    if manner == "drop" and not _neutral_works(hop):
+    if manner == "drop" and not hop.neutral_sites_prove:
         return unclear("tls-neutral-fails", f"{said}; so do handshakes with neutral sites")
     tried = _innocuous(hop)
     other = f", and with the name {tried[0].sni}: {tried[0].failure}" if tried else ""
     text = f"{said}{other}; the control's succeeds. The server itself may do so to a whole country"
     technique = _BY_ADDRESS[manner]
     return blocks(technique, technique.value, text, _NOT_ISOLATED)
-
-
-def _neutral_works(hop: Hop) -> bool:
-    secure = [anchor for anchor in hop.surroundings.anchors if anchor.url.startswith("https:")]
-    return not secure or any(anchor.seen == "right" for anchor in secure)
 
 
 def _split(hop: Hop) -> list[Finding]:

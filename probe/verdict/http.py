@@ -4,6 +4,8 @@ A page over a valid certificate for the right name is, whatever its status and b
 with what a control got, with a status that a source fixes, with the same page over TLS, with known notices.
 """
 
+import msgspec
+
 from probe.verdict.findings import Finding, blocks, down, fine, note, unclear
 from probe.verdict.fingerprints import concludes, describe
 from probe.verdict.known import Known
@@ -61,6 +63,10 @@ def _failed(hop: Hop, known: Known, page: HttpStep) -> Finding:
     if row is not None and concludes(row):
         return _notice(f"the page of {hop.host} is a known notice: fingerprint {describe(row)}", 0.97)
     expected = known.expectation
+    if expected is not None and page.status and page.body_length and not page.trusted and expected.status:
+        cut = msgspec.structs.replace(page, failure=None)  # a notice may be followed by a reset
+        if not resembles(cut, expected) and page.failure not in TIMEOUTS:
+            return _different(hop, known, cut, f"{said} after a page, status {page.status}, {page.title!r}", expected)
     if expected is not None and expected.http_ok is False:
         return down("http-fails-for-control", f"{said}; the control's fails too ({expected.http_failure})")
     technique = technique_of(page, expected)
@@ -137,8 +143,8 @@ def _plain(hop: Hop, known: Known, page: HttpStep, *, false_positive: bool) -> F
     expected = known.expectation
     if known.healthy and page.status in known.healthy:
         return fine("http-healthy-status", f"{said}: the status that a healthy server gives", 0.7)
-    twin = next((other for other in hop.pages(Purpose.OTHER_PORT) if other.trusted and resembles(page, other)), None)
-    if twin is not None:
+    twins = [other for other in hop.pages(Purpose.OTHER_PORT) if other.trusted and other.failure is None]
+    if any(resembles(page, twin) for twin in twins):
         return fine("http-same-over-tls", f"{said}: the same page comes over a valid certificate", 0.9)
     if expected is None or expected.status is None:
         return unclear("http-nothing-to-compare", f"{said}; no control or valid certificate to compare it with")
@@ -157,6 +163,8 @@ def _different(hop: Hop, known: Known, page: HttpStep, said: str, expected: Expe
         return unclear("http-server-error", f"{said}: a server's trouble; {got}")
     if page.body_length is None or (expected.body_length is None and expected.title is None):
         return unclear("http-incomparable", f"{said}; {got}")
+    if any(resembles(other, expected) for other in hop.pages(Purpose.OTHER_PORT) if other.trusted):
+        return _notice(f"{said}; the page over a valid certificate is the control's, this one is not", 0.93)
     if alike_but_for_title(page, expected):
         return unclear("http-other-title", f"{said}, as long as the control's and with its headers; {got}")
     others = hop.pages(Purpose.OTHER_HOST)

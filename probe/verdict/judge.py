@@ -101,6 +101,7 @@ def _later(known: Known) -> Known:
         status=expected.status,
         title=expected.title,
         body_length=expected.body_length,
+        body_sha256=expected.body_sha256,
         headers=expected.headers,
         hosts=expected.hosts,
     )

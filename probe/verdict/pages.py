@@ -10,6 +10,7 @@ from probe.wire.steps import HttpStep
 
 # OONI's web_connectivity calls two bodies alike when the shorter has at least 0.7 of the longer (ts-017).
 ALIKE = 0.7
+_SMALL = 4096  # bytes: below it, and without a title, lengths prove nothing
 _BRAND = 4  # letters: shorter names are too common to be one owner's
 _FAILED = 400
 _CHALLENGE_TITLES = ("Just a moment", "Attention Required! | Cloudflare", "Please Wait... | Cloudflare", "DDoS-Guard")
@@ -19,8 +20,10 @@ def resembles(page: HttpStep, other: HttpStep | Expectation) -> bool:
     """Whether two responses look like one page: the same kind of status, and the same title or a like length."""
     if page.status is None or other.status is None or _kind(page.status) != _kind(other.status):
         return False
-    if page.title and other.title:
-        return _words(page.title) == _words(other.title)
+    if page.title or other.title:
+        return _words(page.title or "") == _words(other.title or "")
+    if page.body_length and page.body_length < _SMALL and other.body_sha256:
+        return page.body_sha256 == other.body_sha256
     if page.body_length is None or other.body_length is None or (page.body_truncated and not page.body):
         return False
     shorter, longer = sorted((page.body_length, other.body_length))

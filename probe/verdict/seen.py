@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from probe.wire.addresses import is_address, is_bogon, parse_address
+from probe.wire.addresses import is_address, is_bogon, parse_address, unsynthesised
 from probe.wire.measurement import Measurement, Surroundings
 from probe.wire.steps import AnyStep, DnsStep, HttpStep, TcpStep, TlsStep
 from probe.wire.vocabulary import Failure, Purpose
@@ -73,6 +73,12 @@ class Hop:
     def is_literal(self) -> bool:
         return is_address(self.host)
 
+    @property
+    def neutral_sites_prove(self) -> bool:
+        """Whether a neutral site showed a valid certificate in this round, or none was tried."""
+        secure = [anchor for anchor in self.surroundings.anchors if anchor.url.startswith("https:")]
+        return not secure or any(anchor.seen == "right" for anchor in secure)
+
     def queries(self, *purposes: Purpose) -> list[DnsStep]:
         """Questions about this host for its addresses."""
         return [
@@ -106,15 +112,8 @@ class Hop:
         return unique(self.real(answer) for step in steps for answer in step.answers)
 
     def real(self, address: str) -> str:
-        """On a network with NAT64 the IPv4 address that a synthesised one stands for (RFC 6052, /96)."""
-        prefix, parsed = self.surroundings.nat64, parse_address(address)
-        if prefix is None or parsed is None or parsed.version == 4:
-            return address
-        try:
-            inside = parsed in ipaddress.ip_network(prefix)
-        except ValueError:
-            return address
-        return str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)) if inside else address
+        """What an address stands for on a network with NAT64."""
+        return unsynthesised(address, self.surroundings.nat64)
 
     @functools.cached_property
     def trusted_failures(self) -> tuple[str, ...]:

@@ -57,12 +57,12 @@ def _portal(right: list[AnchorSeen], wrong: list[AnchorSeen]) -> bool:
 
 
 def _interceptor(foreign: list[AnchorSeen]) -> str | None:
-    wrong = [anchor for anchor in foreign if anchor.seen == "wrong" and anchor.failure != _NOT_VALID_NOW]
-    issuers = Counter(anchor.issuer for anchor in wrong if anchor.issuer)
-    if not issuers:
+    shown = [anchor for anchor in foreign if anchor.seen == "wrong" and anchor.failure != _NOT_VALID_NOW]
+    issuers = Counter(anchor.issuer for anchor in shown if anchor.issuer)
+    secure = [anchor for anchor in foreign if anchor.url.startswith("https:")]
+    if not issuers or any(anchor.seen == "right" for anchor in secure):
         return None
     issuer, count = issuers.most_common(1)[0]
-    secure = [anchor for anchor in foreign if anchor.url.startswith("https:")]
-    if count < min(_INTERCEPTED_NEEDED, len(secure)) or any(anchor.seen == "right" for anchor in secure):
+    if count < min(_INTERCEPTED_NEEDED, len(secure)):
         return None
     return f"{count} unrelated neutral sites show certificates that {issuer} made: something near intercepts them all"

@@ -5,6 +5,9 @@ import re
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_NEVER = tuple(  # IPv4-compatible, IPv4-translated, locally used NAT64, site-local: RFC 4291, 2765, 8215, 3879
+    ipaddress.ip_network(prefix) for prefix in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "fec0::/10")
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, the well-known prefix
 _BENCHMARK = ipaddress.ip_network("198.18.0.0/15")  # RFC 2544
 
@@ -41,7 +44,20 @@ def is_public(text: str) -> bool:
     inner = embedded_ipv4(address)
     if inner is not None:
         return is_public(str(inner))
-    return address.is_global and not address.is_multicast and address not in _BENCHMARK
+    reserved = any(address in network for network in (_BENCHMARK, *_NEVER))
+    return address.is_global and not address.is_multicast and not reserved
+
+
+def unsynthesised(text: str, nat64: str | None) -> str:
+    """The IPv4 address that one within the network's NAT64 prefix (a /96) stands for; any other address as it is."""
+    address = parse_address(text)
+    if nat64 is None or address is None or address.version == 4:
+        return text
+    try:
+        inside = address in ipaddress.ip_network(nat64)
+    except ValueError:
+        return text
+    return str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)) if inside else text
 
 
 def is_bogon(text: str) -> bool:

@@ -25,6 +25,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     status: int | None = None  # of the last hop
     title: str | None = None
     body_length: int | None = None
+    body_sha256: str | None = None
     headers: tuple[str, ...] = ()  # names, lower case
     hosts: tuple[str, ...] = ()  # of every hop of the redirect chain
     controls: int = 1  # how many agreed

@@ -11,8 +11,8 @@ from typing import Any
 
 from probe.wire.addresses import is_address, parse_address, scrub
 from probe.wire.measurement import Measurement
-from probe.wire.ooni_strangers import acquainted, body_without_strangers
 from probe.wire.steps import AnyStep, DnsReply, DnsStep, HttpStep, TcpStep, TlsStep
+from probe.wire.strangers import acquainted, body_without_strangers
 from probe.wire.vocabulary import Failure, Purpose
 
 Entry = dict[str, Any]

@@ -77,6 +77,7 @@ class TlsStep(Step, frozen=True, kw_only=True, tag="tls"):
     first_byte: float | None = None  # when the server's first byte came
     bytes_read: int = 0  # before the end of the step: 0 with a failure means before ServerHello
     alert: str | None = None  # a TLS alert that the server sent
+    after_hit: str | None = None  # another name, whose handshake failed at this address shortly before
 
     @property
     def trusted(self) -> bool:

@@ -36,7 +36,7 @@ def pages(measurement: Measurement) -> list[HttpStep]:
     [
         (OTHER, DOMAINS, [OWN]),
         ("sister.test", DOMAINS, [OWN, "sister.test"]),
-        ("cdn.own.test", (), [OWN, "cdn.own.test"]),
+        ("cdn.own.test", (), [OWN]),
         ("sister.test", (), [OWN]),
         (f"{OWN}.stranger.test", DOMAINS, [OWN]),
         ("notown.test", DOMAINS, [OWN]),

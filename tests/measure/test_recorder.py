@@ -46,7 +46,8 @@ async def test_the_body_of_a_proven_page_is_not_kept_and_of_another_is(
         flow = Flow(Task(parse_target(f"{scheme}://{NAME}:{web.port}/")), context_of(roots))
         await flow.walk()
         kept += [step for step in flow.take.steps if isinstance(step, HttpStep)]
-    assert [(step.trusted, step.body) for step in kept] == [(True, b""), (False, body), (False, body)]
+    told = body.replace(b"192.0.2.7", b"[scrubbed]")
+    assert [(step.trusted, step.body) for step in kept] == [(True, b""), (False, told), (False, told)]
     assert [(step.title, step.body_length) for step in kept] == [("Hello", len(body))] * 3
     nursery.cancel_scope.cancel()
 
@@ -74,7 +75,7 @@ async def test_steps_are_in_the_order_of_their_ends_and_each_is_a_beat(roots: Ro
     assert stream is not None
     assert beat.last >= began
     step = await take.fetch(stream, f"http://{NAME}/", (HERE, web.port), Purpose.TARGET)
-    assert take.steps[-1] is step
+    assert take.steps[-1] == step
     assert [step.failure for step in take.steps] == [None, None]
     assert take.steps[0].t <= take.steps[1].t
     assert stream.socket.fileno() == -1

@@ -506,3 +506,59 @@ def test_a_censor_who_forges_anchors_is_no_portal_where_domestic_ones_answer_rig
 def test_without_foreign_anchors_nothing_is_cut_off() -> None:
     home = AnchorSeen(url="http://connect.rom.miui.com/generate_204", operator="Xiaomi", seen="right", country="CN")
     assert verdict(https(around=msgspec.structs.replace(FIT, anchors=(home,)))).outcome is Outcome.OK
+
+
+# === what another endpoint did to the address ===
+
+
+def test_what_another_name_drew_at_the_same_address_is_not_told_as_this_ones() -> None:
+    """Two names on one address, residual censorship after the other's hit."""
+    hit = shake(X, SITE, RESET, after_hit="y.com")
+    before = shake(NEUTRAL, SITE, FRONT, purpose=Purpose.INNOCUOUS)
+    seen = measured("https://x.com/", lookup(X, (SITE,)), connect(SITE), before, hit, repeated(hit))
+    assert says(seen) == "inconclusive"
+    after = shake(NEUTRAL, SITE, FRONT, purpose=Purpose.INNOCUOUS)
+    cleared = measured("https://x.com/", lookup(X, (SITE,)), connect(SITE), before, hit, after, repeated(hit))
+    assert says(cleared) == "blocked sni-reset"
+
+
+def test_residual_silence_after_a_reset_is_by_name() -> None:
+    gone = (connect(SITE, TIMEOUT, purpose=Purpose.INNOCUOUS), connect(SITE, TIMEOUT, purpose=Purpose.REPEAT))
+    assert says(https(tls=RESET, then=gone)) == "blocked sni-reset"
+
+
+@pytest.mark.parametrize(("real", "other"), [(RESET, CLOSED), (CLOSED, RESET), (TIMEOUT, CLOSED)])
+def test_a_server_that_ends_unknown_names_otherwise_does_not_hide_a_filter(real: str, other: str) -> None:
+    seen = https(tls=real, innocuous=other, then=(repeated(shake(X, SITE, real)),))
+    assert verdict(seen).technique in {Technique.SNI_RESET, Technique.SNI_CLOSE, Technique.SNI_DROP}
+
+
+def test_a_forged_certificate_is_nobodys_where_no_neutral_site_proves_itself() -> None:
+    """Company software, and one of the two neutral sites was lost on the way."""
+    lost = msgspec.structs.replace(RIGHT[2], seen="silent", failure=TIMEOUT)
+    wrong = msgspec.structs.replace(RIGHT[3], seen="wrong", failure="ssl_unknown_authority", issuer="CN=Company")
+    around = msgspec.structs.replace(FIT, anchors=(*RIGHT[:2], lost, wrong))
+    assert says(https(tls=FORGED, around=around)) == "inconclusive"
+
+
+def test_a_short_notice_without_a_title_is_not_the_short_page_of_the_control() -> None:
+    control = msgspec.structs.replace(WORKS, title=None, body_length=900, body_sha256="a" * 64)
+    notice = page("http://x.com/", title=None, body_length=850, body_sha256="b" * 64)
+    assert says(http(X, notice), known(control)) != "ok"
+
+
+def test_a_notice_of_the_controls_length_is_found_by_the_page_over_tls() -> None:
+    notice = page("http://x.com/", title="Access restricted", headers=(("content-type", "text/html"), ("server", "x")))
+    twin = page("https://x.com/", purpose=Purpose.OTHER_PORT)
+    assert says(http(X, notice, twin)) == "blocked http-blockpage"
+
+
+def test_a_notice_that_is_followed_by_a_reset_is_a_notice() -> None:
+    cut = page("http://x.com/", failure=RESET, status=200, title="Access restricted", body_length=300)
+    assert says(http(X, cut, repeated(cut))) == "blocked http-blockpage"
+
+
+def test_a_silent_question_for_a_is_silence_although_aaaa_is_answered_without_data() -> None:
+    both = (lookup(X, TIMEOUT), lookup(X, NO_ANSWER, qtype="AAAA"), trusted(X, (SITE,)))
+    around = msgspec.structs.replace(FIT, ipv6=True)
+    assert says(measured("https://x.com/", *both, *HONEST, around=around)) == "blocked dns-timeout"

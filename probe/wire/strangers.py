@@ -7,6 +7,8 @@ four parts go too. What is encoded (`%2E`, base64) is not seen.
 
 from collections.abc import Iterable
 
+import msgspec
+
 from probe.wire.addresses import is_address, parse_address, scrub
 from probe.wire.ooni_fields import place
 from probe.wire.steps import AnyStep, DnsStep, HttpStep, TcpStep, TlsStep
@@ -33,3 +35,15 @@ def _addresses(step: AnyStep) -> list[str]:
 def body_without_strangers(body: bytes, known: frozenset[str]) -> bytes:
     """Byte for byte the same elsewhere, whatever its encoding."""
     return scrub(body.decode("latin-1"), known).encode("latin-1")
+
+
+def without_visitor(step: HttpStep, known: frozenset[str]) -> HttpStep:
+    """The record of a response that may have been made for its visitor, without any address that is not known."""
+    return msgspec.structs.replace(
+        step,
+        body=body_without_strangers(step.body, known),
+        url=scrub(step.url, known),
+        location=scrub(step.location, known) if step.location else step.location,
+        title=scrub(step.title, known) if step.title else step.title,
+        headers=tuple((name, scrub(value, known)) for name, value in step.headers),
+    )
