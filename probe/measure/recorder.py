@@ -13,6 +13,7 @@ from probe.net.http import fetch
 from probe.net.tcp import connect
 from probe.net.tls import TlsStream, handshake
 from probe.net.trace import Trace
+from probe.wire.addresses import SCRUBBED
 from probe.wire.steps import AnyStep, DnsStep, HttpStep, TlsStep
 from probe.wire.strangers import acquainted, without_visitor
 from probe.wire.vocabulary import Purpose
@@ -38,9 +39,8 @@ class Recorder:
         timeout, source = self.context.timeouts.dns * scale, self.context.source_for(resolver)
 
         async def one(qtype: str) -> None:
-            found.append(
-                await query_udp(self.trace, name, qtype, resolver, purpose=purpose, timeout=timeout, source=source)
-            )
+            step = await query_udp(self.trace, name, qtype, resolver, purpose=purpose, timeout=timeout, source=source)
+            found.append(msgspec.structs.replace(step, resolver=_nobodys(resolver, purpose)))
 
         found: list[DnsStep] = []
         async with trio.open_nursery() as nursery:
@@ -187,6 +187,12 @@ class Recorder:
 def _without_own_body(step: HttpStep) -> HttpStep:
     """What came over a valid certificate is the site's own, proves nothing by its text, and may name its visitor."""
     return msgspec.structs.replace(step, body=b"") if step.trusted and step.failure is None else step
+
+
+def _nobodys(resolver: str, purpose: Purpose) -> str:
+    """A home router's IPv6 address is its owner's; a provider's resolver in IPv6 cannot be told from it."""
+    own = purpose in {Purpose.TARGET, Purpose.REPEAT, Purpose.UPLINK} and ":" in resolver
+    return SCRUBBED if own else resolver
 
 
 def _unreached(step: DnsStep) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from probe.verdict.findings import Finding, blocks, note
 from probe.verdict.fingerprints import concludes, describe
-from probe.verdict.injection import injected_replies, injection_evidence
+from probe.verdict.injection import answered_for_everybody, injected_replies, injection_evidence
 from probe.verdict.known import Known
 from probe.verdict.seen import USER_PATH, Hop, neighbours
 from probe.wire.steps import TlsStep
@@ -83,7 +83,7 @@ def _other_page(hop: Hop, known: Known, told: frozenset[str]) -> Proof | None:
 def where(hop: Hop) -> list[Finding]:
     """Whether a trusted resolver over plain UDP gets through: the filter is the ISP's resolver, or on the path; and
     whether what a local stub forwards to says the same."""
-    return [*_uplink(hop), *_over_udp(hop)]
+    return [*_uplink(hop), *_over_udp(hop), *answered_for_everybody(hop)]
 
 
 def _uplink(hop: Hop) -> list[Finding]:

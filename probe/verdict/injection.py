@@ -55,5 +55,14 @@ def injection_evidence(hop: Hop) -> list[Finding]:
     return [note("dns-injection-on-path", text)]
 
 
+def answered_for_everybody(hop: Hop) -> list[Finding]:
+    """The same test, answered for a neutral name too: somebody takes every question, which by itself is harmless."""
+    heard = [step for step in hop.dns if step.purpose is Purpose.SILENT_NEUTRAL and _answered(step)]
+    if not heard:
+        return []
+    text = f"{heard[0].resolver}, a web server, answers for {heard[0].name} as well: somebody takes every DNS question"
+    return [note("dns-transparent-interception", text)]
+
+
 def _answered(step: DnsStep) -> bool:
     return any(reply.matches and reply.rcode for reply in step.replies)

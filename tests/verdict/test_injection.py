@@ -11,6 +11,7 @@ from .records import (
     ALONE,
     NEUTRAL,
     NODE,
+    NXDOMAIN,
     SITE,
     SPARE,
     STRANGER,
@@ -100,3 +101,13 @@ def test_a_transparent_resolver_answers_every_name_and_is_no_injector() -> None:
     assert not verdict(seen).injected
     assert "dns-injection-on-path" not in rules(seen)
     assert verdict(https(dns=("10.10.34.35",), then=(silent, named))).injected
+
+
+_SILENT = ((NEUTRAL, Purpose.SILENT_NEUTRAL), ("x.com", Purpose.SILENT_TARGET))
+
+
+def test_who_answers_for_everybody_is_noted_and_injects_nothing() -> None:
+    taken = [lookup(name, (SITE,), purpose=why, resolver=SITE) for name, why in _SILENT]
+    seen = https(dns=NXDOMAIN, then=taken)
+    assert "dns-transparent-interception" in rules(seen)
+    assert "injected" not in says(seen)
