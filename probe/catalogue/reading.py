@@ -50,11 +50,13 @@ _PLAIN_WORDS = {
 def read_bytes(path: Path, name: str) -> bytes:
     """The file's bytes. Raises CatalogueError where it cannot be read or is absurdly large."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise CatalogueError(f"{name}: larger than {LARGEST_FILE >> 20} MiB, which no catalogue file is")
-        return path.read_bytes()
+        with path.open("rb") as file:  # a device or a pipe has no size to ask for
+            raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise CatalogueError(f"{name}: cannot be read: {error.strerror or error}") from None
+    if len(raw) > LARGEST_FILE:
+        raise CatalogueError(f"{name}: larger than {LARGEST_FILE >> 20} MiB, which no catalogue file is")
+    return raw
 
 
 def decode_text(raw: bytes, name: str) -> str:

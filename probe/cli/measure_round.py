@@ -17,7 +17,7 @@ import trio
 from probe import __version__
 from probe.catalogue.fingerprints import load_fingerprints
 from probe.catalogue.loader import FINGERPRINTS, TABLES, default_catalogue_path, load_catalogue
-from probe.catalogue.model import Catalogue
+from probe.catalogue.model import Catalogue, CatalogueError, Fingerprint
 from probe.catalogue.tables import load_tables
 from probe.cli.faults import Failed, Fault, plain_faults, read_file, write_file
 from probe.cli.output import JsonOutput, OoniOutput, Output, TableOutput
@@ -33,6 +33,8 @@ from probe.verdict.fingerprints import Fingerprints
 from probe.verdict.known import Library
 from probe.wire.codec import decode_expectations, encode_expectations
 from probe.wire.expectations import Expectation, Expectations
+
+_NOBODYS = [ipaddress.ip_address(text) for text in ("255.255.255.255", "0.0.0.0", "::")]  # which the kernel binds to
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,16 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
 
 def library_for(catalogue: Catalogue, expectations: Path | None, fingerprints: Path | None = None) -> Library:
     """All that verdicts rest on beside the measurements: the catalogue, fingerprints, what a control saw."""
-    rows = load_fingerprints(fingerprints or default_catalogue_path() / FINGERPRINTS)
+    rows = _rows(fingerprints or default_catalogue_path() / FINGERPRINTS)
     tables = load_tables(default_catalogue_path() / TABLES)
     return Library(catalogue, Fingerprints(rows), _expectations(expectations) if expectations else None, tables)
+
+
+def _rows(path: Path) -> tuple[Fingerprint, ...]:
+    try:
+        return load_fingerprints(path)
+    except CatalogueError as exc:
+        raise Fault(f"{path.parent}/{exc}") from exc
 
 
 class _Round:
@@ -109,12 +118,14 @@ def _check_writable(path: Path | None) -> None:
 
 def _check_own(source: str) -> None:
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    address = ipaddress.ip_address(source.partition("%")[0])
+    if address in _NOBODYS or address.is_multicast:
+        raise Fault(f"--source {source}: nobody's own; give an address that this machine has")
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind((source, 0))
-        except OSError as exc:
-            reason = exc.strerror or exc
-            raise Fault(f"--source {source}: {reason}; give an address that this machine has") from exc
+    except OSError as exc:
+        raise Fault(f"--source {source}: {exc.strerror or exc}; give an address that this machine has") from exc
 
 
 def _expectations(path: Path) -> Expectations:

@@ -140,9 +140,9 @@ class Recorder:
         """Residual censorship: what another endpoint's name drew may befall whoever comes to the same address next."""
         now, hits = trio.current_time(), self.context.hits
         when, name = hits.get(step.address, (-RESIDUAL, host))
-        if step.failure is not None and step.sni == host:
-            hits[step.address] = (now, host)
         tainted = name != host and now - when < RESIDUAL
+        if step.failure is not None and step.sni == host and not tainted:
+            hits[step.address] = (now, host)
         return msgspec.structs.replace(step, after_hit=name) if tainted else step
 
     def _chain_once(self, step: TlsStep) -> TlsStep:

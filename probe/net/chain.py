@@ -24,6 +24,7 @@ from OpenSSL import crypto
 from probe.wire.addresses import Address, parse_address
 from probe.wire.vocabulary import Failure
 
+_LARGEST_FILE = 16 << 20  # bytes; all the public roots together are 0.3 MB
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 # X509_V_ERR_*: no path to a root, or (7, 29, 30) a path in name only, which is how a forger imitates an issuer.
@@ -46,9 +47,12 @@ class Roots:
         """The file's certificates (PEM) instead of certifi's, which all probes share. Raises RootsError."""
         path = ca_file or Path(certifi.where())
         try:
-            pem = path.read_bytes()
+            with path.open("rb") as file:  # a device has no end
+                pem = file.read(_LARGEST_FILE + 1)
         except OSError as exc:
             raise RootsError(f"{path}: {exc.strerror or exc}: name a readable file of PEM certificates") from exc
+        if len(pem) > _LARGEST_FILE:
+            raise RootsError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB, which no file of certificates is")
         return cls(_certificates(pem, str(path)))
 
     def with_private(self, pem: str | bytes) -> "Roots":

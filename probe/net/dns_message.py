@@ -28,6 +28,7 @@ from probe.wire.vocabulary import Failure
 A, AAAA, CNAME, TXT = (dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CNAME, dns.rdatatype.TXT)
 PAYLOAD = 1232  # bytes over UDP that arrive unfragmented everywhere (the DNS flag day of 2020)
 _HEADER = 12
+_OPT = 11  # bytes of an OPT record before its options
 _OPCODE, _RCODE = 0x7800, 0x000F
 _LONGEST_PARSED = 4096  # bytes; honest answers about an address, and most texts, stay far below
 _MOST_RECORDS = 96
@@ -56,6 +57,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     record: DnsReply
     answers: tuple[str, ...] = ()
+    promised: int = 0  # answer records that the header counts
 
     @property
     def usable(self) -> bool:
@@ -63,7 +65,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         its business."""
         if not self.record.matches or self.record.rcode is None:
             return False
-        return self.record.malformed is None or bool(self.answers) or self.record.rcode != "NOERROR"
+        whole = self.record.malformed is None or not self.promised
+        return whole or bool(self.answers) or self.record.rcode != "NOERROR"
 
     @property
     def wants_no_edns(self) -> bool:
@@ -103,7 +106,10 @@ class Question:
         bare = DnsReply(t=t, size=len(wire), ip_ttl=ip_ttl, matches=self._matches(wire))
         started = time.perf_counter()
         try:
-            return self._reply(self._parsed(wire), bare)
+            if bare.matches and self._put_right(wire) != wire:
+                bare = msgspec.structs.replace(bare, malformed="OPT record among the answers")
+            promised = struct.unpack_from("!H", wire.ljust(_HEADER), 6)[0]
+            return msgspec.structs.replace(self._reply(self._parsed(wire), bare), promised=promised)
         except Unreadable as exc:
             return Reply(record=msgspec.structs.replace(bare, malformed=str(exc)))
         finally:
@@ -126,9 +132,20 @@ class Question:
         if self._spent > _PATIENCE:
             raise Unreadable("the replies before it took too long to parse")
         try:
-            return dns.message.from_wire(wire, ignore_trailing=True, continue_on_error=True)
+            return dns.message.from_wire(self._put_right(wire), ignore_trailing=True, continue_on_error=True)
         except Exception as exc:  # dnspython raises more than its own exceptions on bytes that were made for it
-            raise Unreadable(scrub(str(exc) or type(exc).__name__)[:100]) from exc
+            raise Unreadable(" ".join(scrub(str(exc) or type(exc).__name__).split())[:100]) from exc
+
+    def _put_right(self, wire: bytes) -> bytes:
+        """Servers and forgers that copy the whole query before their answer leave its OPT there, counted as an answer:
+        a stub passes over it, and so it is taken out."""
+        end = _HEADER + len(self._section)
+        if wire[end : end + 3] != b"\x00\x00\x29" or len(wire) < end + _OPT:
+            return wire
+        answers, length = struct.unpack_from("!H", wire, 6)[0], struct.unpack_from("!H", wire, end + 9)[0]
+        if answers < 2:
+            return wire
+        return wire[:6] + struct.pack("!H", answers - 1) + wire[8:end] + wire[end + _OPT + length :]
 
     def _reply(self, message: dns.message.Message, bare: DnsReply) -> Reply:
         by_type = _texts(message)
@@ -140,7 +157,9 @@ class Question:
             min_ttl=min((rrset.ttl for rrset in message.answer), default=None),
             truncated=bool(message.flags & dns.flags.TC),
             ede=tuple(int(error.code) for error in message.extended_errors()),
-            malformed=scrub(str(message.errors[0].exception) or "trailing junk")[:100] if message.errors else None,
+            malformed=" ".join(scrub(str(message.errors[0].exception)).split())[:100]
+            if message.errors
+            else bare.malformed,
         )
         return Reply(record=record, answers=tuple(by_type.get(self._type, ())))
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from probe.cli.group import cli
 
-from .running import Run, assert_one_fault, run_nowhere
+from .running import PROBE, Run, assert_one_fault, ended, nowhere, run_nowhere, started
 
 SITE = "https://example.com/"
 BOMB = 300 << 20  # bytes, more than saved measurements may have
@@ -74,6 +74,51 @@ def test_a_ca_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None:
     empty.write_text("no certificate\n")
     for file in (empty, tmp_path):
         assert_one_fault(run_nowhere("measure", SITE, "--ca-file", file, "--format", "json"), 2, str(file))
+
+
+def ended_nowhere(*arguments: str | Path, within: list[str]) -> Run:
+    return ended(started([*nowhere(), *within, *PROBE, *map(str, arguments)], os.environ))
+
+
+ENDLESS = Path("/dev/zero")
+LITTLE_MEMORY = ["prlimit", f"--as={3 << 29}"]  # a read without end hurts nobody but itself
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        (1, ["judge", ENDLESS]),
+        (2, ["measure", SITE, "--ca-file", ENDLESS]),
+        (2, ["measure", SITE, "--expectations", ENDLESS]),
+        (2, ["judge", os.devnull, "--fingerprints", ENDLESS]),
+    ],
+    ids=["judge", "ca-file", "expectations", "fingerprints"],
+)
+def test_a_file_without_end_is_given_up_before_it_fills_memory(status: int, arguments: list[str | Path]) -> None:
+    run = ended_nowhere(*arguments, within=LITTLE_MEMORY)
+    assert_one_fault(run, status, str(ENDLESS))
+    assert run.seconds < 10
+    assert run.peak < 800
+
+
+LOOPBACK_ALONE = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]  # without it Linux lets any address be bound
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7", "255.255.255.255"])
+def test_a_source_that_this_machine_has_not_is_named(address: str) -> None:
+    run = ended_nowhere("measure", SITE, "--source", address, within=LOOPBACK_ALONE)
+    assert_one_fault(run, 2, f"--source {address}: ", "this machine")
+
+
+@pytest.mark.usefixtures("no_round")
+def test_a_source_that_this_machine_has_not_is_named_before_anything_is_sent() -> None:
+    assert_one_fault(called("measure", SITE, "--source", "203.0.113.7"), 2, "--source 203.0.113.7: ", "this machine")
+
+
+def test_a_source_that_this_machine_has_is_taken() -> None:
+    """So that the two above could fail."""
+    run = ended_nowhere("measure", SITE, "--source", "127.0.0.1", "--format", "json", within=LOOPBACK_ALONE)
+    assert (run.status, run.faults) == (0, [])
 
 
 def test_an_output_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

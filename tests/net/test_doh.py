@@ -367,3 +367,57 @@ async def test_cancelling_the_question_that_opens_does_not_condemn_the_resolver(
             await trusted.query(trace, "x.com", "A")
         assert scope.cancelled_caught
         assert (await trusted.query(trace, "x.com", "A")).failure is None
+
+
+def serves_one(status_line: bytes, fields: bytes, *, sized: bool = True) -> Handler:
+    """A server of old: one request, one answer, and the connection is closed."""
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        received = b""
+        while not received.partition(b"\r\n\r\n")[2]:
+            piece = await stream.receive_some(65536)
+            if not piece:
+                return
+            received += piece
+        wire = reply(received.partition(b"\r\n\r\n")[2], "A 192.0.2.1")
+        length = b"Content-Length: %d\r\n" % len(wire) if sized else b""
+        head = status_line + b"\r\nContent-Type: application/dns-message\r\n" + fields + length
+        await stream.send_all(head + b"\r\n" + wire)
+        await stream.aclose()
+
+    return handler
+
+
+@pytest.mark.parametrize("addresses", [(HOST,), (HOST, HOST)])
+@pytest.mark.parametrize(
+    ("status_line", "fields", "sized"),
+    [
+        (b"HTTP/1.0 200 OK", b"", True),
+        (b"HTTP/1.0 200 OK", b"", False),
+        (b"HTTP/1.1 200 OK", b"Connection: close\r\n", True),
+        (b"HTTP/1.1 200 OK", b"connection: Close\r\n", False),
+    ],
+)
+async def test_a_server_that_closes_after_each_answer_answers_all_the_same(
+    *,
+    status_line: bytes,
+    fields: bytes,
+    sized: bool,
+    addresses: tuple[str, ...],
+    nursery: trio.Nursery,
+    resolver_certificate: trustme.LeafCert,
+    roots: Roots,
+) -> None:
+    opened, serve = 0, serves_one(status_line, fields, sized=sized)
+
+    async def handler(stream: trio.SocketStream) -> None:
+        nonlocal opened
+        opened += 1
+        await serve(stream)
+
+    server = over_tls(server_context(resolver_certificate), handler)  # type: ignore[arg-type]
+    async with await connection(nursery, server, roots, addresses) as trusted:
+        steps = await ask_many(trusted, 8)
+    assert [(step.failure, step.answers) for step in steps] == [(None, ("192.0.2.1",))] * 8
+    assert {step.name for step in steps} == {f"n{number}.example" for number in range(8)}
+    assert opened == 8

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.wire.addresses import is_bogon, is_public, scrub
+from probe.wire.addresses import is_bogon, is_public, scrub, unsynthesised
 
 NOT_PUBLIC = [
     "10.10.34.35",
@@ -66,3 +66,28 @@ def test_no_address_is_left_in_a_text(text: str) -> None:
 def test_times_and_words_stay() -> None:
     text = "at 12:30:45 std::string said 1.2.3 of v4"
     assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "real"),
+    [
+        ("2001:67c:2b0:db32:0:1:a00:1", "2001:67c:2b0:db32:0:1::/96", "10.0.0.1"),
+        ("64:ff9b::7f00:1", "64:ff9b::/96", "127.0.0.1"),
+        ("64:ff9b::101:101", "64:ff9b::/96", "1.1.1.1"),
+        ("64:ff9b::101:101", None, "64:ff9b::101:101"),
+        ("2606:4700:4700::1111", "64:ff9b::/96", "2606:4700:4700::1111"),
+        ("1.1.1.1", "64:ff9b::/96", "1.1.1.1"),
+        ("x.com", "64:ff9b::/96", "x.com"),
+        ("64:ff9b::101:101", "no prefix", "64:ff9b::101:101"),
+        ("64:ff9b::101:101", "10.0.0.0/8", "64:ff9b::101:101"),
+    ],
+)
+def test_what_an_address_stands_for_behind_nat64(address: str, prefix: str | None, real: str) -> None:
+    assert unsynthesised(address, prefix) == real
+
+
+def test_a_network_s_own_nat64_prefix_does_not_hide_a_private_host() -> None:
+    """The address looks public, and the network's translator would lead to its own router."""
+    inside = "2001:67c:2b0:db32:0:1:c0a8:101"
+    assert is_public(inside)
+    assert is_bogon(unsynthesised(inside, "2001:67c:2b0:db32:0:1::/96"))
