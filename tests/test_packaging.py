@@ -27,6 +27,7 @@ BRINGS = {
     "nats-py": {"nats"},
     "pyopenssl": {"OpenSSL"},
     "trio-asyncio": {"trio_asyncio"},
+    "mmdb-writer": {"mmdb_writer", "netaddr"},
 }
 
 

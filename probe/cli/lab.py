@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from probe.lab.cases import Case
 
 _WIDTHS = (30, 8, 44, 44)
+_ONE_A_LINE = "json: one object a line."
 _HEADINGS = ("case", "control", "expected", "got")
 
 
@@ -25,9 +27,46 @@ def lab() -> None:
     """The censored internet in network namespaces (Linux, root).
 
     \b
-    Example:
+    Examples:
+      probe lab run turkey-2020-02-27
       probe lab cases sni-drop sni-reset
     """
+
+
+@lab.command("list")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help=_ONE_A_LINE)
+def list_scenarios(form: str) -> None:
+    """List the scenarios that come with the lab.
+
+    \b
+    Example:
+      probe lab list
+    """
+    from probe.cli.lab_scenario import print_list
+
+    print_list(form)
+
+
+@lab.command()
+@click.argument("scenario", metavar="SCENARIO")
+@click.option("--speed", type=click.FloatRange(0, 1e6, min_open=True), help="Seconds of scenario time a second.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help=_ONE_A_LINE)
+def run(scenario: str, speed: float | None, form: str) -> None:
+    """Play a censored country over time, and hold what the probes say against what the scenario expects.
+
+    SCENARIO is a name out of `probe lab list`, or a YAML file. In every round `probe measure` runs at each vantage
+    point; the clock waits for a round that takes longer than its interval. Exit status 1 where an expectation fails.
+
+    \b
+    Examples:
+      probe lab run turkey-2020-02-27
+      probe lab run ./mine.yaml --speed 600 --format json
+    """
+    if speed is not None and math.isnan(speed):
+        raise Fault("--speed nan: it takes a number, such as 30")  # no range refuses it
+    from probe.cli.lab_scenario import run_scenario
+
+    run_scenario(scenario, speed, form)
 
 
 @lab.command()
@@ -35,9 +74,7 @@ def lab() -> None:
 @click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Labs side by side.")
 @click.option("--with/--without", "control", default=None, help="Only with, or only without, a control's expectations.")
 @click.option("--list", "only_list", is_flag=True, help="List the cases and what must be said of each.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="json: one object a line."
-)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help=_ONE_A_LINE)
 def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bool, form: str) -> None:
     """Run `probe measure` against real interference, and hold what it says against what it must say.
 

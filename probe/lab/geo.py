@@ -12,9 +12,11 @@ def write_mmdb(origins: tuple[Origin, ...], path: Path) -> Path:
     """Raises LabError where the package that writes it is missing."""
     try:
         from mmdb_writer import MMDBWriter  # noqa: PLC0415 (an extra)
-        from netaddr import IPSet  # noqa: PLC0415
+        from netaddr import IPSet  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError:
-        raise LabError("the lab's table of networks needs mmdb-writer, which is missing: pip install mmdb-writer") from None
+        raise LabError(
+            "the lab's table of networks needs mmdb-writer, which is missing: pip install mmdb-writer"
+        ) from None
     table = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Lab-ASN-Country", int_type="u32")
     for origin in sorted(origins, key=_length):
         table.insert_network(IPSet([origin.prefix]), _record(origin))

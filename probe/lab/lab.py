@@ -146,6 +146,8 @@ class Lab:
             Router(customers, network, self.layout, self.world, self._ipv6)
             for customers, network in zip(self._customers, self.layout.networks, strict=True)
         )
+        for router in self.routers:
+            self._stack.callback(router.stop)
         build(self.layout, self._nameservers())
         if self._geo:
             write_mmdb(self.world.origins, self.geo_file)
@@ -165,7 +167,6 @@ class Lab:
         self._ready([self._world, *(self._set(router) for router in self.routers)])
 
     def _set(self, router: Router) -> Server | None:
-        self._stack.callback(router.stop)
         return router.interfere(self._recipes[router.customers.isp.asn], self._start, self.folder)
 
     def _resolvers(self) -> tuple[Resolver, ...]:
@@ -177,9 +178,7 @@ class Lab:
     def _world_spec(self, authority: Authority) -> WorldSpec:
         private = write_private(self.folder / "authority.key", authority.private_pem())
         subnets = [subnet for c in self._customers for subnet in (c.isp.subnet, c.isp.ipv6)]
-        return WorldSpec(
-            world=self.world, authority=str(private), folder=str(self.folder), isps=(*subnets, _TRANSIT)
-        )
+        return WorldSpec(world=self.world, authority=str(private), folder=str(self.folder), isps=(*subnets, _TRANSIT))
 
     def _start(self, namespace: str, module: str, spec: msgspec.Struct) -> Server:
         file = self.folder / f"{namespace}.json"

@@ -148,7 +148,6 @@ class Layout:
                 lines.append(f"route add {client.ipv6} dev {client.interface}")
         return lines
 
-
     def uplink(self, network: Network) -> list[str]:
         """The routes that a router loses with its cable."""
         here, _ = network.transit

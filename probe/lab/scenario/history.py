@@ -1,0 +1,79 @@
+"""What the probes said, round by round, and what that makes of each ISP."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from probe.lab.scenario.population import Vantage
+
+SILENT = ("void", "inconclusive")  # outcomes that say nothing about anybody else
+STOPPED = ("blocked", "partial", "degraded")
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What one probe said of one platform or service."""
+
+    outcome: str
+    techniques: tuple[str, ...] = ()
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe's round. `words` by platform and by `platform.service`; `fault` where the command failed."""
+
+    vantage: Vantage
+    words: dict[str, Word] = {}
+    fault: str | None = None
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One platform or service at one ISP in one round: what most of its probes say of those that can tell."""
+
+    asn: int
+    subject: str
+    outcome: str
+    techniques: tuple[str, ...]
+    votes: dict[str, int]
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    at: dt.datetime
+    number: int
+    said: tuple[Said, ...]
+
+    def cell(self, asn: int, subject: str) -> Cell | None:
+        """None where no probe said anything of it."""
+        words = [
+            s.words[subject] for s in self.said if s.vantage.asn == asn and _votes(s.vantage) and subject in s.words
+        ]
+        if not words:
+            return None
+        votes = Counter(word.outcome for word in words)
+        telling = Counter({outcome: n for outcome, n in votes.items() if outcome not in SILENT}) or votes
+        outcome = telling.most_common(1)[0][0]
+        techniques = Counter(word.techniques for word in words if word.outcome == outcome)
+        return Cell(
+            asn=asn,
+            subject=subject,
+            outcome=outcome,
+            techniques=techniques.most_common(1)[0][0],
+            votes=dict(votes),
+        )
+
+
+def words_of(lines: Iterable[dict[str, Any]]) -> dict[str, Word]:
+    """From what `probe measure --format json` printed."""
+    words = {}
+    for line in lines:
+        if line["kind"] == "endpoint":
+            continue
+        subject = line["platform"] if line["kind"] == "platform" else f"{line['platform']}.{line['service']}"
+        words[subject] = Word(outcome=line["outcome"], techniques=tuple(line.get("techniques", ())))
+    return words
+
+
+def _votes(vantage: Vantage) -> bool:
+    """A probe whose traffic leaves from somewhere else says nothing about its ISP."""
+    return vantage.trouble != "vpn"

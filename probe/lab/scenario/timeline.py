@@ -1,0 +1,86 @@
+"""In which order things happen, and a clock that keeps the scenario's time."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from probe.lab.scenario.model import Event, Scenario
+
+_AFTERWARDS = 2  # rounds past the last event, where the file does not say when it ends
+_SETTLED = 2  # rounds past an event that a jump leaves, and
+_AHEAD = 1  # rounds ahead of the event to which it leads
+_TICK = 0.2  # seconds between two looks at the clock
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that happen at one moment, and whether a round follows on them. `jumps`: nothing happened for so long
+    before it that the clock is put forward."""
+
+    at: dt.datetime
+    events: tuple[Event, ...] = ()
+    round: bool = False
+    jumps: bool = False
+
+
+def end_of(scenario: Scenario) -> dt.datetime:
+    last = max((event.at for event in scenario.events), default=scenario.starts)
+    return scenario.ends or last + _AFTERWARDS * _interval(scenario) + dt.timedelta(seconds=1)
+
+
+def steps(scenario: Scenario) -> Iterator[Step]:
+    """In order of time. A round at the moment of an event sees what the event did."""
+    rounds = set(_rounds(scenario))
+    quiet = list(_quiet(scenario))
+    kept = {at for at in rounds if not any(since < at < until for since, until in quiet)}
+    skipped = False
+    for at in sorted(rounds | {event.at for event in scenario.events}):
+        events = tuple(event for event in scenario.events if event.at == at)
+        if events or at in kept:
+            yield Step(at=at, events=events, round=at in kept, jumps=skipped)
+            skipped = False
+        else:
+            skipped = True
+
+
+def _interval(scenario: Scenario) -> dt.timedelta:
+    return dt.timedelta(seconds=scenario.interval)
+
+
+def _rounds(scenario: Scenario) -> Iterator[dt.datetime]:
+    at, end = scenario.starts, end_of(scenario)
+    while at < end:
+        yield at
+        at += _interval(scenario)
+
+
+def _quiet(scenario: Scenario) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """The stretches that are skipped, without their ends."""
+    before = scenario.starts
+    for event in scenario.events:
+        if event.jump:
+            yield before + _SETTLED * _interval(scenario), event.at - _AHEAD * _interval(scenario)
+        before = event.at
+
+
+class Clock:
+    """Scenario time runs `speed` times as fast as the machine's, but never past the next thing that is to happen: while
+    a round takes longer than its interval the clock waits for it, so that a slow machine sees the same rounds."""
+
+    def __init__(self, starts: dt.datetime, speed: float) -> None:
+        self._speed = speed
+        self._at, self._since = starts, time.monotonic()
+
+    def now(self) -> dt.datetime:
+        return self._at + dt.timedelta(seconds=(time.monotonic() - self._since) * self._speed)
+
+    def set(self, at: dt.datetime) -> None:
+        self._at, self._since = at, time.monotonic()
+
+    def run_until(self, at: dt.datetime, tick: Callable[[dt.datetime], None]) -> None:
+        """Returns when it is `at`; where it is later already, it is put back."""
+        while (now := self.now()) < at:
+            tick(now)
+            time.sleep(min(_TICK, (at - now).total_seconds() / self._speed))
+        self.set(at)
