@@ -87,22 +87,23 @@ def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bo
       probe lab cases sni-drop sni-reset --jobs 4
       probe lab cases --without --format json
     """
-    chosen = _chosen(names)
+    chosen = _chosen(names, waiting=only_list)
     if only_list:
         _print_list(chosen)
         return
-    runs = [(case, known) for case in chosen for known in _ways(case, control)]
+    ready = [case for case in chosen if names or not case.waits]
+    runs = [(case, known) for case in ready for known in _ways(case, control)]
     wrong = sum(_report(result, form) for result in _results(runs, jobs, form))
     if wrong:
         raise Failed(f"{wrong} of {len(runs)} runs were judged wrong")
 
 
-def _chosen(names: tuple[str, ...]) -> list[Case]:
+def _chosen(names: tuple[str, ...], *, waiting: bool) -> list[Case]:
     from probe.lab.cases import CASES
 
     if unknown := [name for name in names if name not in CASES]:
         raise Fault(f"no case {unknown[0]!r}: `probe lab cases --list` shows them all")
-    return [CASES[name] for name in names] or [case for case in CASES.values() if not case.waits]
+    return [CASES[name] for name in names] or list(CASES.values())
 
 
 def _ways(case: Case, control: bool | None) -> list[bool]:

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from probe.lab.namespaces import end_clients
 
-_SIDE_BY_SIDE = 3  # for each core: most of a round is waiting
+_SIDE_BY_SIDE = 4  # for each core: most of a round is waiting
 _ENDING = 0.2  # seconds between two looks at what is still running
 
 T = TypeVar("T")

@@ -74,7 +74,7 @@ class End(Form, frozen=True, kw_only=True):
 
 class Phase(Form, frozen=True, kw_only=True, rename={"since": "from"}):
     """In every round from `from` until before `until`, the probes of each of these ISPs (all, where none is named) say
-    one of these outcomes of each of the platforms and services."""
+    one of these outcomes of each of the platforms and services. `waits`: for what the product does not have yet."""
 
     outcome: str | tuple[str, ...]
     platforms: tuple[str, ...] = ()
@@ -83,6 +83,7 @@ class Phase(Form, frozen=True, kw_only=True, rename={"since": "from"}):
     since: Moment | None = None
     until: Moment | None = None
     technique: str | None = None
+    waits: str | None = None
 
     @property
     def outcomes(self) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ class _Seen:
 
     def phase(self, phase: Phase) -> Check:
         what = _phase(phase)
+        if phase.waits is not None:
+            return Check(what=what, held=None, seen=f"waits for {phase.waits}")
         faults = list(self._faults(phase))
         more = f" and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
         return Check(what=what, held=not faults, seen="; ".join(faults[:_MOST_TOLD]) + more)
