@@ -87,7 +87,7 @@ def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bo
       probe lab cases sni-drop sni-reset --jobs 4
       probe lab cases --without --format json
     """
-    chosen = _chosen(names, waiting=only_list)
+    chosen = _chosen(names)
     if only_list:
         _print_list(chosen)
         return
@@ -98,7 +98,7 @@ def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bo
         raise Failed(f"{wrong} of {len(runs)} runs were judged wrong")
 
 
-def _chosen(names: tuple[str, ...], *, waiting: bool) -> list[Case]:
+def _chosen(names: tuple[str, ...]) -> list[Case]:
     from probe.lab.cases import CASES
 
     if unknown := [name for name in names if name not in CASES]:
