@@ -46,6 +46,13 @@ def test_exceptions_are_few_and_exist() -> None:
     assert {file.name for file in QA} >= EXCEPTIONS.keys()
 
 
+def test_the_documents_hold_scenarios_of_both_kinds() -> None:
+    """Without them the two tests that follow would hold of nothing."""
+    keys = [keys_of(file) for file in QA]
+    assert sum(found.get("accessible") is True for found in keys) >= 5
+    assert sum(isinstance(found.get("blocking"), str) for found in keys) >= 10
+
+
 @pytest.mark.parametrize("file", QA, ids=lambda file: file.stem)
 def test_what_ooni_reached_is_not_blocked(file: Path, library: Library) -> None:
     if keys_of(file).get("accessible") is True and file.name not in EXCEPTIONS:
