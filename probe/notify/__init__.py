@@ -1,0 +1,1 @@
+"""What leaves the collector to alarm people: Alertmanager, signed webhooks, mail and chats, a feed."""

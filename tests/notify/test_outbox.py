@@ -1,0 +1,111 @@
+"""Nothing decided is lost, nothing is told twice to a channel that took it."""
+
+import datetime as dt
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from probe.notify.channels import Channel, fault_in
+from probe.notify.notice import Phase
+from probe.notify.outbox import LONGEST_WAIT, MOST_POLITE, Outbox
+from tests.notify.notices import notice
+
+NOW = dt.datetime(2020, 2, 27, 20, 36, tzinfo=dt.UTC)
+HOOK = Channel(name="hook", type="webhook", url="https://hook.example/", secret="s")
+OTHER = Channel(name="other", type="apprise", url="json://localhost")
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox(sqlite3.connect(":memory:"))
+
+
+def test_a_notice_posted_twice_is_told_once(outbox: Outbox) -> None:
+    assert outbox.post([notice()], [HOOK, OTHER], NOW) == 2
+    assert outbox.post([notice()], [HOOK, OTHER], NOW) == 0
+    outbox.delivered(notice().id, "hook", NOW)
+    assert outbox.head("hook") is None
+    assert outbox.post([notice()], [HOOK], NOW) == 0
+    assert outbox.head("hook") is None
+    assert outbox.head("other") is not None
+
+
+def test_notices_go_out_in_the_order_in_which_they_were_decided(outbox: Outbox) -> None:
+    outbox.post([notice(9)], [HOOK], NOW)
+    outbox.post([notice(2, Phase.RESOLVED)], [HOOK], NOW)
+    first = outbox.head("hook")
+    assert first is not None
+    assert first.notice.id == notice(9).id
+
+
+def test_a_channel_added_later_hears_nothing_of_what_was_before(outbox: Outbox) -> None:
+    outbox.post([notice(1)], [HOOK], NOW)
+    outbox.post([notice(2, Phase.UPDATED)], [HOOK, OTHER], NOW)
+    waiting = outbox.head("other")
+    assert waiting is not None
+    assert waiting.notice.phase is Phase.UPDATED
+
+
+def test_a_rolled_back_decision_tells_nobody(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "journal.db")
+    outbox = Outbox(database)
+    outbox.post([notice()], [HOOK], NOW)
+    database.rollback()
+    assert outbox.head("hook") is None
+    database.close()
+
+
+@pytest.mark.parametrize("attempts", [0, 3, 60])
+def test_waits_grow_and_end(outbox: Outbox, attempts: int) -> None:
+    outbox.post([notice()], [HOOK], NOW)
+    for _ in range(attempts + 1):
+        waiting = outbox.head("hook")
+        assert waiting is not None
+        outbox.failed(waiting, "hook", NOW, None)
+    waiting = outbox.head("hook")
+    assert waiting is not None
+    assert waiting.attempts == attempts + 1
+    assert 1 <= waiting.due - NOW.timestamp() <= 1.25 * LONGEST_WAIT
+
+
+@pytest.mark.parametrize(("asked", "most"), [(300.0, 301), (1e9, MOST_POLITE + 1)])
+def test_the_other_side_may_name_the_wait_within_reason(outbox: Outbox, asked: float, most: float) -> None:
+    outbox.post([notice()], [HOOK], NOW)
+    waiting = outbox.head("hook")
+    assert waiting is not None
+    outbox.failed(waiting, "hook", NOW, asked)
+    again = outbox.head("hook")
+    assert again is not None
+    assert min(asked, MOST_POLITE) - 1 <= again.due - NOW.timestamp() <= most
+
+
+def test_what_lasts_is_what_was_told_last_and_is_not_over(outbox: Outbox) -> None:
+    for number, phase in enumerate([Phase.FIRING, Phase.UPDATED], start=1):
+        outbox.post([notice(number, phase), notice(number + 10, phase, incident="other")], [HOOK], NOW)
+        outbox.delivered(notice(number).id, "hook", NOW)
+        outbox.delivered(notice(number + 10).id, "hook", NOW)
+    outbox.post([notice(20, Phase.RESOLVED, incident="other")], [HOOK], NOW)
+    outbox.delivered(notice(20).id, "hook", NOW)
+    assert [lasting.id for lasting in outbox.lasting("hook")] == [notice(2).id]
+
+
+def test_a_channel_gets_what_it_wants_only(outbox: Outbox) -> None:
+    ugandan = Channel(name="ug", type="apprise", url="json://localhost", countries=("UG",))
+    outages = Channel(name="outages", type="apprise", url="json://localhost", kinds=("network-outage",))
+    assert outbox.post([notice()], [ugandan, outages], NOW) == 0
+    assert outbox.post([notice(2, country="UG", kind="network-outage")], [ugandan, outages], NOW) == 2
+
+
+@pytest.mark.parametrize(
+    ("channels", "says"),
+    [
+        ((HOOK, HOOK), "two channels are named 'hook'"),
+        ((Channel(name="a", type="alertmanager", url="ftp://am.example"),), "must begin with http"),
+        ((Channel(name="a", type="webhook", url="https://hook.example"),), "needs a secret"),
+        ((HOOK, OTHER), None),
+    ],
+)
+def test_a_fault_in_the_list_of_channels_is_named(channels: tuple[Channel, ...], says: str | None) -> None:
+    found = fault_in(channels)
+    assert found is None if says is None else says in (found or "")
