@@ -21,7 +21,12 @@ CAUTION = ("fp", "vbw", "inst", "opt-in", "prod", "injb", "prov", "isp", "nat") 
 def load_fingerprints(path: Path) -> tuple[Fingerprint, ...]:
     """The file's markers, duplicates merged. Raises CatalogueError."""
     name = path.name
-    form = convert(_document(path, name), FingerprintsForm, name)
+    return fingerprints_of(fingerprints_document(decode_text(read_bytes(path, name), name), name), name)
+
+
+def fingerprints_of(document: object, name: str) -> tuple[Fingerprint, ...]:
+    """The same out of a document that was read. `name` is its file's, for the message of the CatalogueError."""
+    form = convert(document, FingerprintsForm, name)
     return merge_fingerprints(
         fingerprint
         for index, item in enumerate(form.fingerprints)
@@ -61,9 +66,8 @@ def checked(fingerprint: Fingerprint) -> Fingerprint:
     return msgspec.structs.replace(fingerprint, pattern=pattern)
 
 
-def _document(path: Path, name: str) -> object:
-    raw = read_bytes(path, name)
-    text = decode_text(raw, name)
+def fingerprints_document(text: str, name: str) -> object:
+    """What the text holds, YAML or JSON, not looked at yet. Raises CatalogueError."""
     if text.lstrip().startswith("{"):
         try:
             return msgspec.json.decode(text)

@@ -78,11 +78,44 @@ class ReflectorForm(Form, frozen=True, kw_only=True):
     source: Name
 
 
+class TraceForm(Form, frozen=True, kw_only=True):
+    operator: Name
+    url: Name
+    addresses: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
+    source: Name
+    conf: Confidence
+
+
+class WhoamiForm(Form, frozen=True, kw_only=True):
+    operator: Name
+    name: Name
+    qtype: Literal["A", "AAAA", "TXT"]
+    source: Name
+    conf: Confidence
+    resolver: Name | None = None
+
+
+class OriginForm(Form, frozen=True, kw_only=True):
+    operator: Name
+    ipv4: Name
+    ipv6: Name
+    names: Name
+    source: Name
+    conf: Confidence
+
+
+class IdentityForm(Form, frozen=True, kw_only=True):
+    traces: tuple[TraceForm, ...] = ()
+    whoami: tuple[WhoamiForm, ...] = ()
+    origins: tuple[OriginForm, ...] = ()
+
+
 class InfrastructureForm(Form, frozen=True, kw_only=True):
     anchors: Annotated[tuple[AnchorForm, ...], msgspec.Meta(min_length=1)]
     resolvers: Annotated[tuple[ResolverForm, ...], msgspec.Meta(min_length=1)]
     neutral: Annotated[tuple[NeutralForm, ...], msgspec.Meta(min_length=1)]
     reflectors: tuple[ReflectorForm, ...] = ()
+    identity: IdentityForm = IdentityForm()
 
 
 class FingerprintForm(Form, frozen=True, kw_only=True):
@@ -117,6 +150,13 @@ class ZonesForm(Form, frozen=True, kw_only=True):
     countries: dict[Country, Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]]
 
 
+class NetworksForm(Form, frozen=True, kw_only=True):
+    source: Name
+    asns: dict[Asn, Name]
+
+
 class TablesForm(Form, frozen=True, kw_only=True):
     operators: list[object]
     zones: ZonesForm
+    hosting: NetworksForm | None = None
+    vpn: NetworksForm | None = None

@@ -1,7 +1,16 @@
-"""What is contacted beyond platforms, checked: anchors, trusted resolvers, neutral names, reflectors."""
+"""What is contacted beyond platforms, checked: anchors, trusted resolvers, neutral names, reflectors, and what tells a
+probe who it is."""
 
-from probe.catalogue.forms import AnchorForm, InfrastructureForm, ResolverForm
-from probe.catalogue.model import Anchor, CatalogueError, Infrastructure, TrustedResolver
+from probe.catalogue.forms import AnchorForm, InfrastructureForm, OriginForm, ResolverForm, TraceForm, WhoamiForm
+from probe.catalogue.model import (
+    Anchor,
+    CatalogueError,
+    Infrastructure,
+    OriginZone,
+    TracePage,
+    TrustedResolver,
+    WhoamiName,
+)
 from probe.catalogue.reading import convert
 from probe.catalogue.targets import ascii_name, parse_target
 from probe.wire.addresses import is_public, parse_address
@@ -18,6 +27,12 @@ def infrastructure_of(document: object, name: str) -> Infrastructure:
             _url(reflector.url, ("https",), f"{name}: reflectors[{i}].url")
             for i, reflector in enumerate(form.reflectors)
         ),
+        traces=tuple(_trace(trace, f"{name}: identity.traces[{i}]") for i, trace in enumerate(form.identity.traces)),
+        whoami=tuple(
+            _whoami(whoami, {resolver.url for resolver in form.resolvers}, f"{name}: identity.whoami[{i}]")
+            for i, whoami in enumerate(form.identity.whoami)
+        ),
+        origins=tuple(_origin(zone, f"{name}: identity.origins[{i}]") for i, zone in enumerate(form.identity.origins)),
     )
 
 
@@ -31,8 +46,29 @@ def _anchor(form: AnchorForm, where: str) -> Anchor:
 
 
 def _resolver(form: ResolverForm, where: str) -> TrustedResolver:
-    addresses = tuple(_address(text, f"{where}.addresses[{i}]") for i, text in enumerate(form.addresses))
-    return TrustedResolver(operator=form.operator, url=_url(form.url, ("https",), f"{where}.url"), addresses=addresses)
+    url, addresses = _url(form.url, ("https",), f"{where}.url"), _addresses(form.addresses, where)
+    return TrustedResolver(operator=form.operator, url=url, addresses=addresses)
+
+
+def _trace(form: TraceForm, where: str) -> TracePage:
+    url, addresses = _url(form.url, ("https",), f"{where}.url"), _addresses(form.addresses, where)
+    return TracePage(operator=form.operator, url=url, addresses=addresses)
+
+
+def _whoami(form: WhoamiForm, trusted: set[str], where: str) -> WhoamiName:
+    if form.resolver is not None and form.resolver not in trusted:
+        raise CatalogueError(f"{where}.resolver: {form.resolver!r} is none of the trusted resolvers' URLs")
+    name = _name(form.name, f"{where}.name")
+    return WhoamiName(operator=form.operator, name=name, qtype=form.qtype, resolver=form.resolver)
+
+
+def _origin(form: OriginForm, where: str) -> OriginZone:
+    ipv4, ipv6 = _name(form.ipv4, f"{where}.ipv4"), _name(form.ipv6, f"{where}.ipv6")
+    return OriginZone(operator=form.operator, ipv4=ipv4, ipv6=ipv6, names=_name(form.names, f"{where}.names"))
+
+
+def _addresses(texts: tuple[str, ...], where: str) -> tuple[str, ...]:
+    return tuple(_address(text, f"{where}.addresses[{i}]") for i, text in enumerate(texts))
 
 
 def _address(text: str, where: str) -> str:

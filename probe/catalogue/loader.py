@@ -58,7 +58,7 @@ class _Loading:
         self.files_by_id: dict[str, str] = {}
 
     def catalogue(self) -> Catalogue:
-        files = _platform_files(self.path)
+        files = platform_files(self.path)
         shipped = default_catalogue_path() if self._lacks(INFRASTRUCTURE) or self._lacks("roots") else None
         roots = self._roots(shipped)
         platforms = [p for file in files if (p := self._platform(file, roots)) is not None]
@@ -111,13 +111,13 @@ class _Loading:
         roots: dict[str, str] = {}
         for file in (file for folder in folders for file in sorted(folder.glob("*.pem"))):
             try:
-                roots[file.stem] = _certificates(self._text(file), self._name(file))
+                roots[file.stem] = certificates(self._text(file), self._name(file))
             except CatalogueError as error:
                 self.faults.append(str(error))
         return roots
 
 
-def _platform_files(path: Path) -> list[Path]:
+def platform_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -129,7 +129,7 @@ def _platform_files(path: Path) -> list[Path]:
     return files
 
 
-def _certificates(text: str, name: str) -> str:
+def certificates(text: str, name: str) -> str:
     """The PEM certificates of the file, without what is written between them."""
     blocks = list(_CERTIFICATE.finditer(text))
     if not blocks or len(blocks) != text.count("-----BEGIN"):

@@ -75,13 +75,45 @@ class TrustedResolver(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
 
 
+class TracePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that tells its visitor's address, in a line `ip=ADDRESS`, over HTTPS at pinned addresses."""
+
+    operator: str
+    url: str
+    addresses: tuple[str, ...]
+
+
+class WhoamiName(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that resolves to the address from which a resolver asked for it. With `resolver`, the URL of a trusted
+    one, it is asked there, and tells the network of whoever asked (EDNS client subnet, RFC 7871)."""
+
+    operator: str
+    name: str
+    qtype: Literal["A", "AAAA", "TXT"]
+    resolver: str | None = None
+
+
+class OriginZone(msgspec.Struct, frozen=True, kw_only=True):
+    """Who announces a prefix, by DNS: reversed octets below `ipv4`, reversed nibbles below `ipv6`, `AS9121` below
+    `names`."""
+
+    operator: str
+    ipv4: str
+    ipv6: str
+    names: str
+
+
 class Infrastructure(msgspec.Struct, frozen=True, kw_only=True):
-    """What is contacted beyond platforms. `neutral` are names that no censor minds, with a site over HTTPS each."""
+    """What is contacted beyond platforms. `neutral` are names that no censor minds, with a site over HTTPS each.
+    `traces` and `whoami` tell a probe who it is; `origins` only where its owner agreed."""
 
     anchors: tuple[Anchor, ...]
     resolvers: tuple[TrustedResolver, ...]
     neutral: tuple[str, ...]
     reflectors: tuple[str, ...] = ()  # https URLs whose servers a blocked name may be sent to
+    traces: tuple[TracePage, ...] = ()
+    whoami: tuple[WhoamiName, ...] = ()
+    origins: tuple[OriginZone, ...] = ()
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +156,11 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
     """`siblings`: each a set of ASNs that are one organisation. `zones`: IANA time zones by country, first the
-    capital's or most populous. `networks`: an ISP's usual name by ASN."""
+    capital's or most populous. `networks`: an ISP's usual name by ASN. `hosting` and `vpn`: networks, by ASN, where
+    servers live and where VPNs and anonymisers come out: none is an ISP's."""
 
     siblings: tuple[frozenset[int], ...] = ()
     zones: dict[str, tuple[str, ...]] = {}
     networks: dict[int, str] = {}
+    hosting: dict[int, str] = {}
+    vpn: dict[int, str] = {}

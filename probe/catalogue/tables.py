@@ -11,7 +11,12 @@ from probe.catalogue.reading import convert, decode_text, parse_yaml, read_bytes
 def load_tables(path: Path) -> Tables:
     """Operators that share an ASN become one; of two names for an ASN the first holds. Raises CatalogueError."""
     name = path.name
-    form = convert(parse_yaml(decode_text(read_bytes(path, name), name), name), TablesForm, name)
+    return tables_of(parse_yaml(decode_text(read_bytes(path, name), name), name), name)
+
+
+def tables_of(document: object, name: str) -> Tables:
+    """The same out of a document that was read. `name` is its file's, for the message of the CatalogueError."""
+    form = convert(document, TablesForm, name)
     operators = [convert(item, OperatorForm, name, f"operators[{i}]") for i, item in enumerate(form.operators)]
     networks: dict[int, str] = {}
     for operator in operators:
@@ -20,6 +25,8 @@ def load_tables(path: Path) -> Tables:
         siblings=_siblings(frozenset(operator.asns) for operator in operators),
         zones=form.zones.countries,
         networks=networks,
+        hosting=form.hosting.asns if form.hosting else {},
+        vpn=form.vpn.asns if form.vpn else {},
     )
 
 

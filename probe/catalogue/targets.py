@@ -34,8 +34,20 @@ _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")  # RFC 6761, 6762
 _PATH_CHARACTERS = "/?:@!$&'()*+,;=-._~%[]"  # RFC 3986: reserved and unreserved, and what is encoded already
 
 
+class NotPublic(CatalogueError):
+    """An address or a name of a private network, which nobody's catalogue may ask a probe to contact."""
+
+
 class _Fault(ValueError):
     """What is wrong with a URL, without the URL."""
+
+    def of(self, text: str) -> CatalogueError:
+        return CatalogueError(f"{_shown(text)}: {self}")
+
+
+class _Private(_Fault):
+    def of(self, text: str) -> CatalogueError:
+        return NotPublic(f"{_shown(text)}: {self}")
 
 
 def parse_target(text: str) -> Target:
@@ -43,7 +55,7 @@ def parse_target(text: str) -> Target:
     try:
         return _target(text)
     except _Fault as fault:
-        raise CatalogueError(f"{_shown(text)}: {fault}") from None
+        raise fault.of(text) from None
 
 
 def parse_typed(text: str) -> Target:
@@ -54,7 +66,7 @@ def parse_typed(text: str) -> Target:
     try:
         return _target(f"https://{typed}")
     except _Fault as fault:
-        raise CatalogueError(f"{_shown(text)}: {fault}") from None
+        raise fault.of(text) from None
 
 
 def ascii_name(text: str) -> str:
@@ -62,7 +74,7 @@ def ascii_name(text: str) -> str:
     try:
         return _name(text)
     except _Fault as fault:
-        raise CatalogueError(f"{_shown(text)}: {fault}") from None
+        raise fault.of(text) from None
 
 
 def _target(text: str) -> Target:
@@ -152,7 +164,7 @@ def _ipv6(text: str) -> str:
     except ValueError:
         raise _Fault(f"malformed URL: {text!r} is no IPv6 address") from None
     if address.scope_id is not None:
-        raise _Fault(f"{text} is not a public address: it has a zone")
+        raise _Private(f"{text} is not a public address: it has a zone")
     return str(address)
 
 
@@ -170,7 +182,7 @@ def _ipv4(name: str) -> str:
 
 def _public(address: str) -> str:
     if not is_public(address):
-        raise _Fault(f"{address} is not a public address: private, loopback and link-local ones are never tested")
+        raise _Private(f"{address} is not a public address: private, loopback and link-local ones are never tested")
     return address
 
 
@@ -187,7 +199,7 @@ def _name(text: str) -> str:
     if _ends_in_number(name):
         return name
     if len(labels) == 1 or any(name == local or name.endswith(f".{local}") for local in _LOCAL_NAMES):
-        raise _Fault(f"{name} is not a public name")
+        raise _Private(f"{name} is not a public name")
     return name
 
 

@@ -46,8 +46,8 @@ def run_scenario(word: str, speed: float | None, form: str) -> None:
         scenario = load_scenario(find(word))
         with sink(None) as out:
             with _view(form, out)(scenario, out) as watcher:
-                rounds = play(scenario, watcher, speed)
-            checks = tuple(verify(scenario, rounds))
+                played = play(scenario, watcher, speed)
+            checks = tuple(verify(scenario, played.rounds))
             for check in checks:
                 out.write(check_line(check, form) + "\n")
     failed = sum(check.held is False for check in checks)

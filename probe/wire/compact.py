@@ -1,10 +1,11 @@
-"""Measurements as they travel where all was well: step times and facts, without bodies and without chains."""
+"""Measurements as they travel where all was well: facts and step times to 0.1 ms, without bodies and chains."""
 
 import msgspec
 
 from probe.wire.measurement import Measurement
 from probe.wire.steps import AnyStep, HttpStep, TlsStep
 
+_DIGITS = 4  # of a second: more is noise, and an eighth of what travels
 
 def compacted(measurement: Measurement) -> Measurement:
     """The same measurement without bodies and certificate chains; their digests stay, so it is judged alike."""
@@ -12,9 +13,10 @@ def compacted(measurement: Measurement) -> Measurement:
 
 
 def _light(step: AnyStep) -> AnyStep:
+    times = {"t0": round(step.t0, _DIGITS), "t": round(step.t, _DIGITS)}
     match step:
-        case HttpStep() if step.body:
-            return msgspec.structs.replace(step, body=b"")
-        case TlsStep() if step.chain:
-            return msgspec.structs.replace(step, chain=())
-    return step
+        case HttpStep():
+            return msgspec.structs.replace(step, body=b"", **times)
+        case TlsStep():
+            return msgspec.structs.replace(step, chain=(), **times)
+    return msgspec.structs.replace(step, **times)

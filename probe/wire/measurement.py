@@ -16,6 +16,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     country: str | None = None  # ISO 3166-1 alpha-2
     name: str | None = None
     resolver_asn: int | None = None  # of the resolver's egress
+    vpn: bool | None = None  # suspected: a tunnel carries the traffic, or a VPN's network lets it out
+    hosting: bool | None = None  # suspected: a network where servers live, and no subscribers
 
 
 class AnchorSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,11 +10,12 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
 from probe.wire.expectations import Expectation
-from probe.wire.measurement import Measurement, Network
+from probe.wire.measurement import Measurement, Network, Surroundings
 from probe.wire.ooni_control import control_addresses, expectation
 from probe.wire.ooni_dns import told
 from probe.wire.ooni_fields import Document, OoniError, part, place, seconds, text
@@ -23,6 +24,8 @@ from probe.wire.ooni_services import TESTS
 from probe.wire.ooni_steps import steps
 
 __all__ = ["OoniError", "OoniMeasurement", "OoniPart", "from_ooni"]
+
+T = TypeVar("T")
 
 _NAMESPACE = uuid.UUID("8a4cf1f6-6d0e-5c1e-9c39-3f5a8f6a9d10")  # of the ids that we derive from OONI's
 _ASN = re.compile(r"AS(\d{1,10})")
@@ -68,10 +71,10 @@ def _parts(document: Document, name: str, test_keys: Document) -> Iterator[OoniP
     entry = _Envelope(document)
     if entry.annotated and name in TESTS:
         ours = (placed(endpoint, steps(_only(test_keys, endpoint)), name) for endpoint in entry.annotated)
-        yield from (OoniPart(measurement=entry.measurement(found), group=found.group) for found in ours)
+        yield from (entry.part(found) for found in ours)
         return
     for found in found_parts(name, text(document, "input"), steps(test_keys)):
-        yield OoniPart(measurement=entry.measurement(found), group=found.group)
+        yield entry.part(found)
 
 
 def _only(test_keys: Document, endpoint: str) -> Document:
@@ -93,7 +96,9 @@ def _web(document: Document, test_keys: Document) -> OoniPart:
         raise OoniError(f"input of this web_connectivity measurement is no http or https URL: {asked}")
     seen = steps(test_keys, control_addresses(test_keys), target.host)
     found = Found(endpoint=target.url, steps=seen)
-    return OoniPart(measurement=_Envelope(document).measurement(found), expectation=expectation(test_keys, target))
+    entry = _Envelope(document)
+    expected = entry.expected(target.url) or expectation(test_keys, target)
+    return OoniPart(measurement=entry.measurement(found), expectation=expected)
 
 
 class _Envelope:
@@ -110,6 +115,14 @@ class _Envelope:
         self._started = _started(document)
         self.annotated = _annotated(document)
 
+    def part(self, found: Found) -> OoniPart:
+        expected = self.expected(found.endpoint)
+        return OoniPart(measurement=self.measurement(found), expectation=expected, group=found.group)
+
+    def expected(self, endpoint: str) -> Expectation | None:
+        """What a control of ours saw, where our own export says so."""
+        return _ours(self._told(endpoint).get("expectation"), Expectation)
+
     def measurement(self, found: Found) -> Measurement:
         whole = seconds(self._document, "test_runtime")
         software = (text(self._document, "software_name"), text(self._document, "software_version"))
@@ -124,6 +137,7 @@ class _Envelope:
             network=self._network,
             agent="/".join(filter(None, software)) or None,
             steps=found.steps,
+            surroundings=_ours(told.get("surroundings"), Surroundings),
         )
 
     def _told(self, endpoint: str) -> Document:
@@ -152,6 +166,14 @@ def _annotated(document: Document) -> Document:
     except msgspec.DecodeError:
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _ours(told: object, kind: type[T]) -> T | None:
+    """A part of our own export that OONI's format has no field for; nothing where it is not what we write."""
+    try:
+        return msgspec.convert(told, kind) if told is not None else None
+    except msgspec.ValidationError:
+        return None
 
 
 def _asn(document: Document, key: str) -> int | None:

@@ -27,9 +27,9 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One measurement with what the probe made of it.
 
     `round` (UUIDv7) and `of` (how many endpoints of this service the round tests) tell the collector when a service's
-    vote is complete. `age` is the seconds between the measurement's end and the sending of the report by a clock that
-    never jumps; absent where the probe was restarted in between. `lease` is a key of the report's `leases`: the lease
-    that held when the measurement was made; absent where none held or the local address had changed since.
+    vote is complete. `age` is the seconds between the measurement's beginning and the sending of the report by a clock
+    that never jumps; absent where the probe was restarted in between. `lease` is a key of the report's `leases`: the
+    lease that held when the measurement was made; absent where none held or the local address had changed since.
     """
 
     measurement: Measurement

@@ -62,7 +62,7 @@ class Purpose(StrEnum):
     TRUSTED_ADDRESS = "trusted-address"  # tcp, tls, http: this name at a trusted resolver's answer
     OTHER_ADDRESS = "other-address"  # tcp, tls: another address of the same name
     OTHER_PORT = "other-port"  # tcp: another port of the same address
-    INNOCUOUS = "innocuous"  # tcp, tls: an innocuous name at the target's address
+    INNOCUOUS = "innocuous"  # tcp, tls, http: after an innocuous name at the target's address
     ELSEWHERE = "elsewhere"  # tls: this name at an address known to be fine
     SPLIT = "split"  # tls: ClientHello in two TCP segments
     SMALL_HELLO = "small-hello"  # tls: an innocuous ClientHello as small as can be

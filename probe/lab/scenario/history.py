@@ -21,7 +21,8 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe's round. `words` by platform and by `platform.service`; `fault` where the command failed."""
+    """What one probe makes of everything at one moment. `words` by platform and by `platform.service`; `fault` where it
+    did not answer."""
 
     vantage: Vantage
     words: dict[str, Word] = {}
@@ -39,6 +40,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them, asked once an interval."""
+
     at: dt.datetime
     number: int
     said: tuple[Said, ...]
@@ -63,14 +66,12 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def words_of(lines: Iterable[dict[str, Any]]) -> dict[str, Word]:
-    """From what `probe measure --format json` printed."""
+def words_of(states: Iterable[dict[str, Any]]) -> dict[str, Word]:
+    """From what a probe tells of its services and platforms at `/status`."""
     words = {}
-    for line in lines:
-        if line["kind"] == "endpoint":
-            continue
-        subject = line["platform"] if line["kind"] == "platform" else f"{line['platform']}.{line['service']}"
-        words[subject] = Word(outcome=line["outcome"], techniques=tuple(line.get("techniques", ())))
+    for state in states:
+        subject = f"{state['platform']}.{state['service']}" if "service" in state else state["platform"]
+        words[subject] = Word(outcome=state["outcome"], techniques=tuple(state.get("techniques", ())))
     return words
 
 

@@ -1,13 +1,13 @@
-"""A scenario played in a lab: the censor does what the file says, and `probe measure` runs at every vantage point,
-round by round.
+"""A scenario played in a lab: the censor does what the file says, while `probe run` measures at every vantage point and
+reports to a `probe collector serve` in the world.
 
-A round sees one state of the world: the scenario's clock waits for it, however slow the machine is. The first control
-measures ahead of the probes whenever the world itself has changed, and what it saw is what they expect.
+All of them keep the scenario's clock, which stands still while the censor changes its rules. Once an interval every
+probe is asked what it makes of the platforms; at the end the collector is asked for its incidents.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,19 +16,20 @@ from probe.lab.interference import NOTICE
 from probe.lab.internet import internet
 from probe.lab.interruption import termination_unwinds
 from probe.lab.lab import Lab
-from probe.lab.model import CommandFailed, Site, World
+from probe.lab.model import Site, World
+from probe.lab.scenario.agent import Agent
+from probe.lab.scenario.backstage import Backstage
 from probe.lab.scenario.checks import shipped_catalogue
 from probe.lab.scenario.crew import Crew
 from probe.lab.scenario.effects import Effect, after, outages, recipes
-from probe.lab.scenario.history import Round, Said, words_of
+from probe.lab.scenario.headquarters import ORIGIN, SITE, Headquarters
+from probe.lab.scenario.history import Round, Said
 from probe.lab.scenario.model import Event, Scenario
 from probe.lab.scenario.population import AD_BLOCKER, Population, Vantage
 from probe.lab.scenario.subset import subset, write_catalogue
 from probe.lab.scenario.timeline import Clock, steps
 
-_TIMEOUT = 3.0  # seconds a connection may take: the lab's world is milliseconds away; `speed` changes nothing about it
-_CONCURRENCY = 16  # endpoints of one probe that are busy at once: all probes share the machine with the world
-_PATIENCE = 180.0  # seconds for one probe's round
+_WARM_UP = 3  # rounds before the scenario starts: expectations are made and reach the probes, which see all well
 _CATALOGUE = "catalogue"  # in the lab's folder
 
 
@@ -46,37 +47,58 @@ class Watcher(Protocol):
     def round(self, round: Round) -> None: ...
 
 
-def play(scenario: Scenario, watcher: Watcher, speed: float | None = None) -> tuple[Round, ...]:
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `incidents` as the collector's API lists them."""
+
+    rounds: tuple[Round, ...]
+    incidents: tuple[dict[str, Any], ...]
+
+
+def play(scenario: Scenario, watcher: Watcher, speed: float | None = None) -> Played:
     """Raises LabError where the lab cannot be built; takes everything away whatever happens."""
     population = Population(scenario)
     catalogue = subset(shipped_catalogue(), scenario)
-    lab = Lab(_world(scenario, population), networks=population.customers, controls=population.controls)
+    lab = Lab(_world(scenario, population), networks=population.customers, controls=population.controls, geo=True)
     with termination_unwinds(), lab, Crew() as crew:
-        write_catalogue(catalogue, lab.folder / _CATALOGUE)
+        folder = write_catalogue(catalogue, lab.folder / _CATALOGUE)
+        backstage = Backstage(lab.folder, lab.ca_file)
         watcher.stands(vantages := tuple(population.vantages(lab)))
-        stage = _Stage(scenario, catalogue, lab, vantages)
-        return tuple(stage.rounds(Clock(scenario.starts, speed or scenario.speed), crew, watcher))
+        early = scenario.starts - _WARM_UP * dt.timedelta(seconds=scenario.interval)
+        clock = Clock(backstage.clock_file, early, speed or scenario.speed)
+        collector = Headquarters(lab, backstage, folder)
+        agents = [Agent(vantage, backstage, scenario, folder) for vantage in vantages]
+        _start(collector, agents, crew)
+        stage = _Stage(scenario, catalogue, lab, agents)
+        rounds = tuple(stage.rounds(clock, watcher))
+        return Played(rounds=rounds, incidents=tuple(collector.incidents()))
+
+
+def _start(collector: Headquarters, agents: Sequence[Agent], crew: Crew) -> None:
+    collector.open()
+    for _ in crew.each(lambda agent: agent.enrol(collector.invite(agent.role, agent.steward)), agents):
+        pass
+    for agent in agents:
+        agent.start()
 
 
 class _Stage:
-    def __init__(self, scenario: Scenario, catalogue: Catalogue, lab: Lab, vantages: tuple[Vantage, ...]) -> None:
-        self._scenario, self._catalogue, self._lab, self._vantages = scenario, catalogue, lab, vantages
-        self._expectations = lab.folder / "expectations.json"
+    def __init__(self, scenario: Scenario, catalogue: Catalogue, lab: Lab, agents: Sequence[Agent]) -> None:
+        self._scenario, self._catalogue, self._lab, self._agents = scenario, catalogue, lab, agents
         self._effects: tuple[Effect, ...] = ()
         self._done = 0
-        self._known = False  # whether what the controls saw still holds
 
-    def rounds(self, clock: Clock, crew: Crew, watcher: Watcher) -> Iterator[Round]:
+    def rounds(self, clock: Clock, watcher: Watcher) -> Iterator[Round]:
+        clock.go()
         for step in steps(self._scenario):
             if step.jumps:
                 clock.set(step.at)
             clock.run_until(step.at, watcher.clock)
-            watcher.clock(step.at)
-            if step.events:
-                self._happen(step.events)
-                watcher.changed(step.at, step.events, self._effects)
             if step.round:
-                yield self._round(step.at, crew, watcher)
+                yield self._round(step.at, watcher)
+            if step.events:
+                with clock.standing(step.at):
+                    self._happen(step.events)
+                watcher.changed(step.at, step.events, self._effects)
 
     def _happen(self, events: Sequence[Event]) -> None:
         before, self._effects = self._effects, after(self._effects, events, self._scenario, self._catalogue)
@@ -87,47 +109,16 @@ class _Stage:
         faults = tuple(outages(self._effects, self._catalogue))
         if faults != tuple(outages(before, self._catalogue)):
             self._lab.fail(faults)
-            self._known = False
 
-    def _round(self, at: dt.datetime, crew: Crew, watcher: Watcher) -> Round:
+    def _round(self, at: dt.datetime, watcher: Watcher) -> Round:
         self._done += 1
         said = []
-        for group in self._in_turn():
-            for one in crew.each(self._measured, group):
-                watcher.said(at, one)
-                said.append(one)
-        self._known = self._known or not any(one.fault for one in said if one.vantage.control)
+        for agent in self._agents:
+            said.append(one := agent.said())
+            watcher.said(at, one)
         done = Round(at=at, number=self._done, said=tuple(said))
         watcher.round(done)
         return done
-
-    def _in_turn(self) -> Iterator[list[Vantage]]:
-        """Controls first where the world is not as they last saw it, else all side by side."""
-        if self._known:
-            yield list(self._vantages)
-            return
-        yield [vantage for vantage in self._vantages if vantage.control]
-        yield [vantage for vantage in self._vantages if not vantage.control]
-
-    def _measured(self, vantage: Vantage) -> Said:
-        try:
-            lines = self._lab.measure(self._arguments(vantage), _PATIENCE, vantage.namespace)
-        except CommandFailed as error:
-            return Said(vantage=vantage, fault=str(error))
-        return Said(vantage=vantage, words=words_of(lines))
-
-    def _arguments(self, vantage: Vantage) -> list[str]:
-        catalogue = ["--catalogue", str(self._lab.folder / _CATALOGUE)]
-        light = ["--light"] if self._scenario.light else []
-        limits = ["--timeout", str(_TIMEOUT), "--concurrency", str(_CONCURRENCY)]
-        return [*catalogue, *limits, *light, *self._knowledge(vantage)]
-
-    def _knowledge(self, vantage: Vantage) -> list[str]:
-        """The first control makes the expectations, everybody else rests on them."""
-        if vantage.control:
-            makes = vantage.number == 1 and not self._known
-            return ["--save-expectations", str(self._expectations)] if makes else []
-        return ["--expectations", str(self._expectations)] if self._expectations.exists() else []
 
 
 def _world(scenario: Scenario, population: Population) -> World:
@@ -138,5 +129,5 @@ def _world(scenario: Scenario, population: Population) -> World:
         if not address.startswith("127.")
     )
     resolvers = (AD_BLOCKER,) if any(isp.homes for isp in scenario.isps) else ()
-    world = internet(subset(shipped_catalogue(), scenario), sites, resolvers=resolvers)
-    return msgspec.structs.replace(world, origins=(*world.origins, *population.origins))
+    world = internet(subset(shipped_catalogue(), scenario), (*sites, SITE), resolvers=resolvers)
+    return msgspec.structs.replace(world, origins=(*world.origins, *population.origins, ORIGIN))

@@ -1,15 +1,18 @@
-"""In which order things happen, and a clock that keeps the scenario's time."""
+"""In which order things happen, and the clock that everybody in the scenario keeps."""
 
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
+from probe.clock import ScenarioClock, set_scenario
 from probe.lab.scenario.model import Event, Scenario
 
-_AFTERWARDS = 2  # rounds past the last event, where the file does not say when it ends
-_SETTLED = 2  # rounds past an event that a jump leaves, and
+_AFTERWARDS = 4  # rounds past the last event, where the file does not say when it ends: the end must be seen, too
+_SETTLED = 4  # rounds past an event that a jump leaves, and
 _AHEAD = 1  # rounds ahead of the event to which it leads
 _TICK = 0.2  # seconds between two looks at the clock
 
@@ -30,7 +33,7 @@ def end_of(scenario: Scenario) -> dt.datetime:
 
 
 def steps(scenario: Scenario) -> Iterator[Step]:
-    """In order of time. A round at the moment of an event sees what the event did."""
+    """In order of time. A round at the moment of an event is what was before it."""
     rounds = set(_rounds(scenario))
     quiet = list(_quiet(scenario))
     kept = {at for at in rounds if not any(since < at < until for since, until in quiet)}
@@ -65,22 +68,32 @@ def _quiet(scenario: Scenario) -> Iterator[tuple[dt.datetime, dt.datetime]]:
 
 
 class Clock:
-    """Scenario time runs `speed` times as fast as the machine's, but never past the next thing that is to happen: while
-    a round takes longer than its interval the clock waits for it, so that a slow machine sees the same rounds."""
+    """The scenario's time, in a file that every program of it reads. Stands until `go`."""
 
-    def __init__(self, starts: dt.datetime, speed: float) -> None:
-        self._speed = speed
-        self._at, self._since = starts, time.monotonic()
+    def __init__(self, file: Path, starts: dt.datetime, speed: float) -> None:
+        self._file, self._speed = file, speed
+        set_scenario(file, starts, 0)
+        self._reader = ScenarioClock(file)
 
     def now(self) -> dt.datetime:
-        return self._at + dt.timedelta(seconds=(time.monotonic() - self._since) * self._speed)
+        return self._reader.now()
+
+    def go(self) -> None:
+        set_scenario(self._file, self.now(), self._speed)
 
     def set(self, at: dt.datetime) -> None:
-        self._at, self._since = at, time.monotonic()
+        set_scenario(self._file, at, self._speed)
+
+    @contextmanager
+    def standing(self, at: dt.datetime) -> Iterator[None]:
+        """It stays `at`, or what it is already, however long what is done takes."""
+        moment = max(at, self.now())
+        set_scenario(self._file, moment, 0)
+        yield
+        self.set(moment)
 
     def run_until(self, at: dt.datetime, tick: Callable[[dt.datetime], None]) -> None:
-        """Returns when it is `at`; where it is later already, it is put back."""
         while (now := self.now()) < at:
             tick(now)
             time.sleep(min(_TICK, (at - now).total_seconds() / self._speed))
-        self.set(at)
+        tick(at)

@@ -10,6 +10,7 @@ from probe.lab.scenario.history import STOPPED, Cell, Round
 from probe.lab.scenario.model import End, First, Phase, Scenario
 
 _MOST_TOLD = 3
+_SETTLED = 2  # rounds after a change until every probe has tested everything again
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,8 @@ class _Seen:
         return Check(what=what, held=not faults, seen="; ".join(faults[:_MOST_TOLD]) + more)
 
     def _faults(self, phase: Phase) -> Iterator[str]:
-        rounds = [r for r in self._rounds if _within_phase(phase, r.at)]
+        settled = self._rounds_long(_SETTLED)
+        rounds = [r for r in self._rounds if _within_phase(phase, r.at, settled)]
         if not rounds:
             yield "no round then"
         for one in rounds:
@@ -137,8 +139,8 @@ def _as_expected(cell: Cell, phase: Phase) -> bool:
     return phase.technique is None or cell.techniques[:1] == (phase.technique,)
 
 
-def _within_phase(phase: Phase, at: dt.datetime) -> bool:
-    return (phase.since is None or at >= phase.since) and (phase.until is None or at < phase.until)
+def _within_phase(phase: Phase, at: dt.datetime, settled: dt.timedelta) -> bool:
+    return (phase.since is None or at >= phase.since + settled) and (phase.until is None or at <= phase.until)
 
 
 def _phase(phase: Phase) -> str:
