@@ -1,0 +1,83 @@
+"""`probe collector replay`: the views made anew from the log."""
+
+# ruff: noqa: PLC0415 (imports inside functions keep `--help` fast)
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from probe.cli.collector_accounts import CONFIG
+from probe.cli.collector_faults import collector_faults
+from probe.cli.faults import Failed
+
+if TYPE_CHECKING:
+    from probe.collector.config import CollectorConfig
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@CONFIG
+@click.option("--into", type=_PATH, help="Only write the views into this new file, and use them nowhere.")
+def replay(path: Path, into: Path | None) -> None:
+    """Make all views again from the log: sealed days, then live ones.
+
+    The collector may run meanwhile: it goes on with its present views, and takes up the new ones when they are whole.
+    The journal of incidents stays as it is, and nobody is notified.
+
+    \b
+    Example:
+      probe collector replay --config collector.yaml
+      probe collector replay --config collector.yaml --into /tmp/again.db
+    """
+    with collector_faults():
+        from probe.collector.analyse.schema import ViewsError
+        from probe.collector.config import load_config
+        from probe.collector.replay import READY, take_up_if_alone
+
+        config = load_config(path)
+        if into is not None and into.exists():
+            raise Failed(f"{into}: exists already and is not written over: name another file")
+        try:
+            count = _replayed(config, into or config.state / READY)
+            taken_up = into is None and take_up_if_alone(config.state)
+        except (ViewsError, OSError) as error:
+            raise Failed(str(error)) from None
+    where = str(into) if into else "in use now" if taken_up else "taken up by the running collector within seconds"
+    click.echo(f"{count} measurements; the new views are {'in ' if into else ''}{where}")
+
+
+def _replayed(config: CollectorConfig, file: Path) -> int:
+    import trio
+
+    from probe.collector.analyse.rules import lease_opener, published_rules
+    from probe.collector.analyse.whereabouts import Locator
+    from probe.collector.documents import Documents
+    from probe.collector.log.sqlite import SqliteLog
+    from probe.collector.replay import DRAFT, replayed
+
+    draft = file.with_name(DRAFT)
+
+    async def run(documents: Documents) -> int:
+        log = await SqliteLog.open(config.log_folder, writable=False)
+        try:
+            locator = Locator(lease_opener(documents))
+            return await replayed(log, draft, published_rules(config, documents), locator, _told)
+        finally:
+            await log.aclose()
+
+    with closing(Documents.open(config.documents_file)) as documents:
+        count = trio.run(run, documents)
+    draft.replace(file)
+    return count
+
+
+def _told(position: int, measurements: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rposition {position}: {measurements} measurements ")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""From votes to incidents that people are told: runs detection, keeps its state, writes the notices."""

@@ -1,0 +1,74 @@
+"""Detection beside analysis: the composer for ticks, the channels for what it decides, its incidents for the web."""
+
+import datetime as dt
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import trio
+
+from probe.clock import Clock
+from probe.collector.analyse.analysis import Analysis
+from probe.collector.analyse.journal import JOURNAL, Journal
+from probe.collector.analyse.rules import published_rules
+from probe.collector.compose.composer import Composer
+from probe.collector.compose.notices import Wording
+from probe.collector.compose.shown import JournalIncidents
+from probe.collector.config_form import CollectorConfig
+from probe.collector.documents import Documents
+from probe.detect.records import Retest as Wanted
+from probe.detect.settings import Settings
+from probe.notify.deliver import Delivery
+from probe.notify.outbox import Outbox
+from probe.wire.reports import Retest
+
+_LOOK = 1.0  # seconds between two looks for notices, which another thread may have posted
+_BUSY = 30.0  # seconds that a write waits for the other writer of the file
+_HOLDS = dt.timedelta(minutes=10)  # a re-test that came later would be the next round's
+
+
+def maker(config: CollectorConfig, documents: Documents, clock: Clock) -> Callable[[Analysis, Journal], Composer]:
+    """Makes the composer in the process that analyses, which has `documents` to itself. Raises CatalogueError."""
+    rules = published_rules(config, documents)
+    platforms = {platform.id: platform.name for platform in rules.catalogue.platforms}
+    tables = rules.tables
+    wording = Wording(platforms=platforms, networks=tables.networks, zones=tables.zones, url=config.url)
+    settings = Settings(false_alarms_per_year=config.detect.false_alarms_per_year)
+
+    def ask(wanted: Wanted) -> None:
+        documents.ask(_retest(wanted, clock.now()), wanted.probes)
+
+    def make(_: Analysis, journal: Journal) -> Composer:
+        return Composer(journal.connection, settings, wording, config.notify, ask)
+
+    return make
+
+
+async def deliver(config: CollectorConfig, clock: Clock) -> None:
+    """Until cancelled."""
+    database = sqlite3.connect(config.state / JOURNAL, isolation_level=None, timeout=_BUSY)
+    try:
+        delivery = Delivery(Outbox(database), config.notify, clock, lambda _name, _ok: None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(delivery.run)
+            while True:
+                await trio.sleep(_LOOK)
+                delivery.wake()
+    finally:
+        database.close()
+
+
+def shown(config: CollectorConfig) -> JournalIncidents:
+    """Raises CatalogueError, DocumentsFault."""
+    with closing(Documents.open(config.documents_file)) as documents:
+        networks = published_rules(config, documents).tables.networks
+    return JournalIncidents(config.state / JOURNAL, networks)
+
+
+def _retest(wanted: Wanted, now: dt.datetime) -> Retest:
+    """Asked once for the same doubt: its name is that of the cell and of the failure that raised it."""
+    cell = wanted.cell
+    doubt = f"{cell.country}/{cell.asn}/{cell.platform}/{cell.service}/{wanted.since}"
+    name = hashlib.sha256(doubt.encode()).hexdigest()[:32]
+    return Retest(id=name, platform=cell.platform, service=cell.service, until=now + _HOLDS)

@@ -1,0 +1,92 @@
+"""A collector's process on this machine: set up, started, asked, stopped or killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+
+from probe.clock import SystemClock
+from probe.collector.accounts import Accounts
+from probe.collector.config import CollectorConfig, load_config
+from probe.collector.keys import found
+from probe.wire.reports import Role
+
+_PATIENCE = 30.0  # seconds
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def configured(folder: Path, text: str = "") -> CollectorConfig:
+    """Keys, documents and a configuration with a free port, in the folder."""
+    file = folder / "collector.yaml"
+    file.write_text(f"state: state\nlisten: 127.0.0.1:{free_port()}\nurl: http://collector.example\n{text}")
+    config = load_config(file)
+    found(config, folder / "catalogue.pem", SystemClock().now())
+    return config
+
+
+def base(config: CollectorConfig) -> str:
+    return f"http://{config.listen[0]}"
+
+
+def tokens(config: CollectorConfig, count: int, role: Role = "probe") -> list[str]:
+    with closing(Accounts.open(config.accounts_file)) as accounts:
+        return [accounts.create(role, f"steward {n}", SystemClock().now())[1] for n in range(count)]
+
+
+class Running:
+    def __init__(self, config: CollectorConfig, *arguments: str, before: tuple[str, ...] = ()) -> None:
+        self.config = config
+        serve = ["collector", "serve", "--config", str(config.file), *arguments]
+        environment = {**os.environ, "PROBE_CLOCK": ""}
+        self.process = subprocess.Popen(
+            [*before, sys.executable, "-m", "probe", *serve], stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.said = ""
+
+    def wait_until_up(self) -> None:
+        """Its own answer, whatever it is."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the collector ended: {self.process.communicate()[1]}")
+            try:
+                httpx.get(f"{base(self.config)}/api/v1/checkin", trust_env=False)
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the collector does not answer")
+
+    def stop(self) -> int:
+        """Its exit status, after SIGTERM."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.said = self.process.communicate(timeout=_PATIENCE)[1]
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.said = self.process.communicate(timeout=_PATIENCE)[1]
+
+
+@contextmanager
+def running(config: CollectorConfig, *arguments: str, before: tuple[str, ...] = ()) -> Iterator[Running]:
+    collector = Running(config, *(arguments or ("--role", "ingest")), before=before)
+    try:
+        collector.wait_until_up()
+        yield collector
+    finally:
+        if collector.process.poll() is None:
+            collector.stop()
