@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
+from probe.cli.catalogue_sign import keys, sign
 from probe.cli.faults import WRONG_USAGE, Fault, write_file
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def catalogue() -> None:
     Example:
       probe catalogue list --platform telegram
     """
+
+
+catalogue.add_command(sign)
+catalogue.add_command(keys)
 
 
 @catalogue.command("list")

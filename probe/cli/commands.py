@@ -7,7 +7,14 @@ needs them; tests hold the texts against the commands.
 
 COMMANDS = {
     "measure": ("probe.cli.measure:measure", "Measure now what this network blocks, and how."),
+    "setup": ("probe.cli.setup:setup", "Set up this machine's probe: what it does and risks, your consent."),
+    "run": ("probe.cli.run:run", "Measure in rounds, for as long as it runs, and report."),
+    "status": ("probe.cli.status:status", "What the running probe sees now."),
+    "doctor": ("probe.cli.doctor:doctor", "Check what a probe needs, and say what to do."),
+    "leave": ("probe.cli.leave:leave", "End this machine's probe, and have the collector forget it."),
+    "collector": ("probe.cli.collector:collector", "The collector: takes reports of probes, shows what they see."),
     "judge": ("probe.cli.judge:judge", "Judge saved measurements again, one verdict a line."),
+    "detect": ("probe.cli.detect:detect", "Find restrictions and incidents in saved votes."),
     "catalogue": ("probe.cli.catalogue:catalogue", "The catalogue of platforms: what is tested."),
     "lab": ("probe.cli.lab:lab", "The censored internet in network namespaces (Linux, root)."),
 }

@@ -2,24 +2,14 @@
 
 # ruff: noqa: PLC0415 (imports inside functions keep `--help` fast)
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli.faults import Failed, Fault
+from probe.cli.faults import Fault
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from probe.lab.accuracy import CaseResult
-    from probe.lab.cases import Case
-
-_WIDTHS = (30, 8, 44, 44)
 _ONE_A_LINE = "json: one object a line."
-_HEADINGS = ("case", "control", "expected", "got")
+_VARIANTS = ("one-address", "four-addresses", "catalogue-host", "light", "deep")
 
 
 @click.group()
@@ -71,11 +61,26 @@ def run(scenario: str, speed: float | None, form: str) -> None:
 
 @lab.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Labs side by side.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Labs side by side.")
 @click.option("--with/--without", "control", default=None, help="Only with, or only without, a control's expectations.")
+@click.option(
+    "--variant",
+    "variants",
+    type=click.Choice(_VARIANTS),
+    multiple=True,
+    help="The cases with other details in place of the usual ones; repeatable.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the cases and what must be said of each.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help=_ONE_A_LINE)
-def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bool, form: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "markdown"]),
+    default="table",
+    help="json: one object a line. markdown: the table that the README shows.",
+)
+def cases(
+    *, names: tuple[str, ...], jobs: int, control: bool | None, variants: tuple[str, ...], only_list: bool, form: str
+) -> None:
     """Run `probe measure` against real interference, and hold what it says against what it must say.
 
     Every case is run with the expectations of a control and without them; all cases where none is named. Exit status
@@ -84,71 +89,13 @@ def cases(names: tuple[str, ...], jobs: int, control: bool | None, only_list: bo
     \b
     Examples:
       probe lab cases --list
-      probe lab cases sni-drop sni-reset --jobs 4
-      probe lab cases --without --format json
+      probe lab cases sni-drop sni-reset --jobs 2
+      probe lab cases --variant one-address --without --format json
     """
-    chosen = _chosen(names)
+    from probe.cli.lab_cases import chosen, print_list, run_cases
+
+    wanted = chosen(names, variants)
     if only_list:
-        _print_list(chosen)
-        return
-    ready = [case for case in chosen if names or not case.waits]
-    runs = [(case, known) for case in ready for known in _ways(case, control)]
-    wrong = sum(_report(result, form) for result in _results(runs, jobs, form))
-    if wrong:
-        raise Failed(f"{wrong} of {len(runs)} runs were judged wrong")
-
-
-def _chosen(names: tuple[str, ...]) -> list[Case]:
-    from probe.lab.cases import CASES
-
-    if unknown := [name for name in names if name not in CASES]:
-        raise Fault(f"no case {unknown[0]!r}: `probe lab cases --list` shows them all")
-    return [CASES[name] for name in names] or list(CASES.values())
-
-
-def _ways(case: Case, control: bool | None) -> list[bool]:
-    """With expectations and without; a case that has no control can only be run without."""
-    possible = [True, False] if case.control else [False]
-    return [known for known in possible if control is None or known is control]
-
-
-def _results(runs: list[tuple[Case, bool]], jobs: int, form: str) -> Iterable[CaseResult]:
-    from probe.lab.accuracy import under_way
-    from probe.lab.model import LabError
-
-    if form == "table":
-        click.echo(
-            "".join(f"{heading:<{width}}" for heading, width in zip(_HEADINGS, _WIDTHS, strict=True)) + "seconds"
-        )
-    try:
-        with under_way(runs, jobs) as results:
-            yield from (result.result() for result in results)
-    except LabError as error:
-        raise Failed(str(error)) from error
-
-
-def _report(result: CaseResult, form: str) -> bool:
-    """Prints one run, and whether it was wrong."""
-    import msgspec
-
-    if form == "json":
-        click.echo(msgspec.json.encode(result).decode())
-        return bool(result.wrong)
-    cells = (result.name, "with" if result.with_expectations else "without", result.expected, result.got)
-    line = (
-        "".join(f"{cell:<{width - 1}} " for cell, width in zip(cells, _WIDTHS, strict=True)) + f"{result.seconds:5.1f}"
-    )
-    click.secho(line, fg="red" if result.wrong else None)
-    for fault in result.wrong:
-        click.secho(f"    {fault}", fg="red")
-    return bool(result.wrong)
-
-
-def _remarks(case: Case) -> str:
-    return ("" if case.control else " (no control)") + (f" (waits for {case.waits})" if case.waits else "")
-
-
-def _print_list(cases: list[Case]) -> None:
-    for case in cases:
-        expected = "; ".join(f"{subject}: {wanted}" for subject, wanted in case.expected.items())
-        click.echo(f"{case.name:<{_WIDTHS[0]}}{expected}{_remarks(case)}")
+        print_list(wanted)
+    else:
+        run_cases(wanted, jobs, control, form)

@@ -20,6 +20,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--source", metavar="ADDRESS", help="Local address to measure from.")
 @click.option("--resolver", "resolvers", metavar="ADDRESS", multiple=True, help="In place of the system's resolvers.")
 @click.option("--ca-file", type=_PATH, envvar="PROBE_CA_FILE", help="Authorities in place of the pinned ones (PEM).")
+@click.option(
+    "--geo",
+    type=_PATH,
+    multiple=True,
+    envvar="PROBE_GEO",
+    metavar="FILE",
+    help="Table of networks or countries (.mmdb), to say whose network this is; repeatable.",
+)
 @click.option("--expectations", type=_PATH, help="What a control saw, made with --save-expectations.")
 @click.option("--save-expectations", "save", type=_PATH, help="Save what this, uncensored, network sees.")
 @click.option(
@@ -46,6 +54,7 @@ def measure(
     source: str | None,
     resolvers: tuple[str, ...],
     ca_file: Path | None,
+    geo: tuple[Path, ...],
     expectations: Path | None,
     save: Path | None,
     timeout: float,
@@ -68,6 +77,6 @@ def measure(
     mode = "deep" if deep else "light" if light else "default"
     agent = f"censorship-probe/{__version__}"
     wishes = Wishes(mode, source, resolvers, ca_file, timeout, concurrency, agent)
-    results = run(what, form, wishes, Paths(catalogue, output, expectations, save))
+    results = run(what, form, wishes, Paths(catalogue, output, expectations, save, geo))
     if fail_on_blocked and results.blocked:
         ctx.exit(BLOCKED)

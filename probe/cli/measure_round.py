@@ -1,12 +1,13 @@
 """What `probe measure` does once its options are understood."""
 
+import dataclasses
 import datetime as dt
 import gc
 import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,6 +17,7 @@ import trio
 
 from probe import __version__
 from probe.catalogue.fingerprints import load_fingerprints
+from probe.catalogue.geo import GeoTables
 from probe.catalogue.loader import FINGERPRINTS, TABLES, default_catalogue_path, load_catalogue
 from probe.catalogue.model import Catalogue, CatalogueError, Fingerprint
 from probe.catalogue.tables import load_tables
@@ -24,6 +26,8 @@ from probe.cli.output import JsonOutput, OoniOutput, Output, TableOutput
 from probe.cli.results import Results
 from probe.cli.selection import tasks_for
 from probe.cli.sink import sink
+from probe.measure.endpoint import Judged
+from probe.measure.identity import identify
 from probe.measure.prepare import Wishes, prepared
 from probe.measure.round import measuring
 from probe.measure.task import Task
@@ -33,6 +37,7 @@ from probe.verdict.fingerprints import Fingerprints
 from probe.verdict.known import Library
 from probe.wire.codec import decode_expectations, encode_expectations
 from probe.wire.expectations import Expectation, Expectations
+from probe.wire.measurement import Network
 
 _NOBODYS = [ipaddress.ip_address(text) for text in ("255.255.255.255", "0.0.0.0", "::")]  # which the kernel binds to
 
@@ -45,6 +50,7 @@ class Paths:
     output: Path | None = None
     expectations: Path | None = None
     save: Path | None = None
+    geo: tuple[Path, ...] = ()
 
 
 def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results:
@@ -60,10 +66,10 @@ def run(what: Sequence[str], form: str, wishes: Wishes, paths: Paths) -> Results
         results = Results(catalogue)
         Roots.load(wishes.ca_file)
         _check_writable(paths.save)
-        with sink(paths.output) as out:
+        with GeoTables.open(paths.geo) as geo, sink(paths.output) as out:
             _notice(tasks)
             output = _output(form, results, out, len(tasks))
-            round_ = _Round(results, output, keep=paths.save is not None)
+            round_ = _Round(results, output, geo if paths.geo else None, keep=paths.save is not None)
             gc.freeze()  # modules and catalogue stay: the sweeps of a round need not look at them
             trio.run(round_.measure, tasks, wishes, catalogue, library)
     if paths.save is not None:
@@ -86,21 +92,28 @@ def _rows(path: Path) -> tuple[Fingerprint, ...]:
 
 
 class _Round:
-    def __init__(self, results: Results, output: Output, *, keep: bool) -> None:
-        self.results, self.output, self.keep = results, output, keep
+    def __init__(self, results: Results, output: Output, geo: GeoTables | None, *, keep: bool) -> None:
+        self.results, self.output, self.geo, self.keep = results, output, geo, keep
         self.expectations: dict[str, Expectation] = {}
 
     async def measure(self, tasks: Sequence[Task], wishes: Wishes, catalogue: Catalogue, library: Library) -> None:
         try:
-            async with prepared(wishes, catalogue, library) as context, measuring(tasks, context) as judgements:
-                async for judged in judgements:
-                    measurement = judged.measurement
-                    self.results.add(measurement.platform, measurement.endpoint, judged.verdict)
-                    if self.keep:
-                        self.expectations[measurement.endpoint] = expectation_of(measurement)
-                    self.output.add(judged)
+            async with prepared(wishes, catalogue, library) as context:
+                known = dataclasses.replace(context, network=await identify(context, self.geo))
+                for line in _whose(known.network):
+                    print(line, file=sys.stderr)
+                async with measuring(tasks, known) as judgements:
+                    async for judged in judgements:
+                        self._take(judged)
         finally:
             self.output.end()
+
+    def _take(self, judged: Judged) -> None:
+        measurement = judged.measurement
+        self.results.add(measurement.platform, measurement.endpoint, judged.verdict)
+        if self.keep:
+            self.expectations[measurement.endpoint] = expectation_of(measurement)
+        self.output.add(judged)
 
 
 def _check_address(text: str) -> None:
@@ -142,6 +155,19 @@ def _notice(tasks: Sequence[Task]) -> None:
     what = f"{len(tasks)} endpoint{'s' if len(tasks) > 1 else ''}{of}"
     print(f"Contacting {what} from this connection, beside anchors and trusted resolvers.", file=sys.stderr)
     print("Your provider can see that. Nothing is sent to anybody else.", file=sys.stderr)
+
+
+def _whose(network: Network) -> Iterator[str]:
+    """Whom the round speaks about, as far as that is known."""
+    if network.asn is not None:
+        name = f" {network.name}" if network.name else ""
+        country = f" ({network.country})" if network.country else ""
+        other = network.resolver_asn if network.resolver_asn != network.asn else None
+        resolver = f", with a resolver in AS{other}" if other else ""
+        yield f"Measuring from AS{network.asn}{name}{country}{resolver}."
+    if network.vpn or network.hosting:
+        what = "a VPN or another tunnel" if network.vpn else "a network of servers"
+        yield f"This connection seems to be {what}: what follows is true of it, not of an ordinary provider."
 
 
 def _output(form: str, results: Results, out: TextIO, total: int) -> Output:

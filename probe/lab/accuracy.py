@@ -1,11 +1,14 @@
 """A case run in a lab of its own, and what was said held against what should have been."""
 
+import errno
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +25,7 @@ from probe.lab.namespaces import end_clients
 Line = dict[str, Any]
 Run = tuple[Case, bool]  # and whether with the expectations of a control
 _ENDING = 0.2  # seconds between two looks at what is still running
+_OPENING = 0.01  # and at whether the pipe is read
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +65,40 @@ def run_case(case: Case, with_expectations: bool) -> CaseResult:
 def _measured(case: Case, with_control: bool) -> tuple[Line, ...]:
     with lab_of(case) as lab:
         arguments = [*case.targets, *case.options]
-        known = ["--expectations", str(lab.control(arguments, case.timeout))] if with_control else []
-        return tuple(lab.measure([*arguments, *known], case.timeout))
+        measure = _after_control if with_control else Lab.measure
+        return tuple(measure(lab, arguments, case.timeout))
+
+
+def _after_control(lab: Lab, arguments: list[str], timeout: float) -> list[Line]:
+    """The probe starts beside the control, and sends nothing before it has read, through a pipe, what that one saw:
+    half of a short case is the start of programs."""
+    pipe = lab.folder / "expected"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(lab.measure, [*arguments, "--expectations", str(pipe)], 2 * timeout)
+        try:
+            expected = lab.control(arguments, timeout).read_bytes()
+        except BaseException:
+            lab.end(lab.vantage)
+            raise
+        _fill(pipe, expected, until=probe)
+        return probe.result()
+
+
+def _fill(pipe: Path, content: bytes, *, until: Future[list[Line]]) -> None:
+    """Once somebody reads it; nothing where nobody will."""
+    while not until.done():
+        try:
+            write_end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nobody reads yet
+                raise
+            time.sleep(_OPENING)
+            continue
+        with os.fdopen(write_end, "wb") as file, suppress(BrokenPipeError):
+            os.set_blocking(write_end, True)
+            file.write(content)
+        return
 
 
 @contextmanager
@@ -83,7 +119,7 @@ def lab_of(case: Case) -> Lab:
     resolvers = (case.resolver,) if case.resolver else ()
     world = internet(_catalogue(), case.sites, platforms=case.platforms, resolvers=resolvers)
     resolver = case.resolver.addresses[0] if case.resolver else None
-    return Lab(world, case.interferences, isp=case.isp, resolver=resolver, ipv6=case.ipv6)
+    return Lab(world, case.interferences, isp=case.isp, resolver=resolver, ipv6=case.ipv6, geo=True)
 
 
 @cache

@@ -36,13 +36,23 @@ class ResolverDuplicates(msgspec.Struct, frozen=True, kw_only=True, tag="resolve
     """The ISP's resolver answers twice, the second time with the records rotated."""
 
 
+class ResolverHabits(msgspec.Struct, frozen=True, kw_only=True, tag="resolver-habits"):
+    """The ISP's resolver is honest, but slow, old or lazy; with `dns64` it serves customers without IPv4."""
+
+    delay: float = 0.01
+    edns: Literal["understood", "formerr", "dropped"] = "understood"
+    ignores: tuple[str, ...] = ()
+    dns64: str | None = None
+
+
 class DnsInjection(msgspec.Struct, frozen=True, kw_only=True, tag="dns-injection"):
-    """A forged reply arrives before the real one, whoever was asked; the real one is not suppressed. `ip_ttl` is that
-    of the forged packet on arrival."""
+    """A forged reply arrives before the real one, whoever was asked, or `late` seconds after the question; the real one
+    is not suppressed. `ip_ttl` is that of the forged packet on arrival."""
 
     names: tuple[str, ...]
     answer: Answer
     ip_ttl: int = 58
+    late: float = 0
 
 
 class TransparentDns(msgspec.Struct, frozen=True, kw_only=True, tag="transparent-dns"):
@@ -52,29 +62,32 @@ class TransparentDns(msgspec.Struct, frozen=True, kw_only=True, tag="transparent
 
 
 class AddressFilter(msgspec.Struct, frozen=True, kw_only=True, tag="address-filter"):
-    """No port named means everything, not only TCP."""
+    """No port named means everything, whatever the protocol."""
 
     targets: tuple[str, ...]
     action: Literal["drop", "reset", "unreachable", "prohibited"] = "drop"
     ports: tuple[int, ...] = (443,)
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 class DataFilter(msgspec.Struct, frozen=True, kw_only=True, tag="data-filter"):
-    """Connections are let through, then whatever the client sends on them is dropped."""
+    """Connections are let through, then whatever the client sends on them is dropped, or draws a reset."""
 
     targets: tuple[str, ...]
     ports: tuple[int, ...] = (443,)
+    action: Literal["drop", "reset"] = "drop"
 
 
 class NameFilter(msgspec.Struct, frozen=True, kw_only=True, tag="name-filter"):
     """Acts on the SNI (`tls`) or the Host header (`http`). `packet` looks at each packet alone, `stream` reassembles,
-    `first-segment` sees only a ClientHello that comes in one. For `residual` seconds after a hit, everything between
-    that client and that address meets `afterwards`."""
+    `first-segment` sees only a ClientHello that comes in one. With `answered` the server's reply is let through before
+    it acts. For `residual` seconds after a hit, everything between that client and that address meets `afterwards`."""
 
     names: tuple[str, ...]
     action: Literal["drop", "reset", "close"]
     layer: Literal["tls", "http"] = "tls"
     inspects: Literal["packet", "stream", "first-segment"] = "packet"
+    answered: bool = False
     residual: float = 0
     afterwards: Literal["drop", "reset"] = "reset"
 
@@ -136,10 +149,15 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, tag="loss"):
     share: float = 0.1
 
 
+class SharedAddress(msgspec.Struct, frozen=True, kw_only=True, tag="shared-address"):
+    """Clients share the router's address towards the world, as behind a home's router or a carrier's (IPv4 only)."""
+
+
 Interference = (
     ResolverAnswers
     | ResolverRewrites
     | ResolverDuplicates
+    | ResolverHabits
     | DnsInjection
     | TransparentDns
     | AddressFilter
@@ -153,4 +171,5 @@ Interference = (
     | DomesticOnly
     | Offline
     | Loss
+    | SharedAddress
 )

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from probe.catalogue.model import Anchor, Catalogue, Endpoint, TrustedResolver
-from probe.lab.model import WEB, Content, DnsOverHttps, Origin, Page, Protocol, Resolver, Site, World
+from probe.catalogue.model import Anchor, Catalogue, Endpoint, Infrastructure, TrustedResolver
+from probe.lab.model import WEB, Content, DnsOverHttps, Origin, Page, Protocol, Resolver, Site, Visitor, World
 from probe.wire.addresses import is_address
 
 _ORIGINS = (
@@ -30,6 +30,8 @@ _ORIGINS = (
     Origin(prefix="8.8.8.0/24", asn=15169, country="US", name="GOOGLE"),
     Origin(prefix="149.154.160.0/20", asn=62041, country="GB", name="TELEGRAM"),
     Origin(prefix="1.1.1.0/24", asn=13335, country="AU", name="CLOUDFLARENET"),
+    Origin(prefix="2a01:358::/32", asn=9121, country="TR", name="TTNET"),
+    Origin(prefix="240e::/18", asn=4134, country="CN", name="CHINANET-BACKBONE"),
     Origin(prefix="9.9.9.0/24", asn=19281, country="US", name="QUAD9"),
     Origin(prefix="151.101.0.0/16", asn=54113, country="US", name="FASTLY"),
 )
@@ -101,7 +103,7 @@ def internet(
     replaced = {site.name for site in given}
     kept = (site for site in hosts.sites() if site.name not in replaced)
     return World(
-        sites=(*kept, *(_over_https(resolver) for resolver in trusted), *given),
+        sites=(*kept, *(_over_https(resolver, catalogue.infrastructure) for resolver in trusted), *given),
         resolvers=(*(Resolver(addresses=resolver.addresses, delay=0.02) for resolver in trusted), *resolvers),
         names={"ipv4only.arpa": ("192.0.0.170", "192.0.0.171")},
         origins=_ORIGINS,
@@ -130,10 +132,13 @@ def _add_endpoint(hosts: _Hosts, endpoint: Endpoint) -> None:
             hosts.add(target.host, prefix, {}, {})
 
 
-def _over_https(resolver: TrustedResolver) -> Site:
+def _over_https(resolver: TrustedResolver, infrastructure: Infrastructure) -> Site:
+    """With the page that tells visitors who they are, where the operator has one there."""
     url = urlsplit(resolver.url)
-    content = DnsOverHttps(resolver=resolver.addresses[0])
-    return Site(name=url.hostname or "", addresses=resolver.addresses, ports={443: "https"}, pages={url.path: content})
+    traces = [urlsplit(trace.url) for trace in infrastructure.traces]
+    pages: dict[str, Content] = {trace.path: Visitor() for trace in traces if trace.hostname == url.hostname}
+    pages[url.path] = DnsOverHttps(resolver=resolver.addresses[0])
+    return Site(name=url.hostname or "", addresses=resolver.addresses, ports={443: "https"}, pages=pages)
 
 
 def _merged(one: dict[int, Protocol], other: dict[int, Protocol]) -> dict[int, Protocol]:

@@ -17,7 +17,8 @@ from probe.lab.interference import Interference
 from probe.lab.interruption import deferred, termination_unwinds
 from probe.lab.layout import Ipv6, Layout, Network
 from probe.lab.model import GERMANY, TURK_TELEKOM, CommandFailed, Control, Isp, Resolver, World
-from probe.lab.namespaces import apply_rules, build, claim, sweep
+from probe.lab.namespaces import apply_rules, build, claim, end_processes, sweep
+from probe.lab.nat64 import Nat64Spec
 from probe.lab.outage import Outage, without_names, world_rules
 from probe.lab.processes import Server, run_inside
 from probe.lab.router import Customers, Router
@@ -113,8 +114,10 @@ class Lab:
         self._world.tell(self._resolvers())
 
     def measure(self, arguments: Sequence[str], timeout: float = 120, at: str | None = None) -> list[dict[str, Any]]:
-        """What `probe measure` prints, one object a line, in the namespace given or at the first vantage point."""
-        done = self._probe(at or self.vantage, ["measure", *arguments, "--format", "json"], timeout)
+        """What `probe measure` prints, one object a line, in the namespace given or at the first vantage point. It has
+        the lab's table of networks where there is one."""
+        geo = ["--geo", str(self.geo_file)] if self._geo else []
+        done = self._probe(at or self.vantage, ["measure", *arguments, *geo, "--format", "json"], timeout)
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
     def control(self, arguments: Sequence[str], timeout: float = 120) -> Path:
@@ -126,6 +129,10 @@ class Lab:
     def run(self, namespace: str, command: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Any command, inside a namespace of the lab."""
         return run_inside(namespace, command, self.folder, timeout)
+
+    def end(self, namespace: str) -> None:
+        """All that runs there; whoever waits for it is told."""
+        end_processes(namespace)
 
     def _probe(self, namespace: str, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "probe", *arguments, "--ca-file", str(self.ca_file)]
@@ -155,7 +162,8 @@ class Lab:
     def _nameservers(self) -> dict[str, str]:
         nameservers = {point.namespace: point.control.resolver for point in self.layout.controls}
         for router in self.routers:
-            used = router.customers.resolver or router.customers.isp.resolver
+            isp = router.customers.isp
+            used = router.customers.resolver or (isp.resolver6 if self._ipv6 == "nat64" else isp.resolver)
             nameservers.update({client.namespace: used for client in router.network.clients})
         return nameservers
 
@@ -164,7 +172,16 @@ class Lab:
         self.ca_file.write_bytes(authority.public_pem())
         self._world = self._start(self.layout.world, "probe.lab.world", self._world_spec(authority))
         self._stack.callback(self._world.stop)
-        self._ready([self._world, *(self._set(router) for router in self.routers)])
+        self._ready([self._world, *self._translators(), *(self._set(router) for router in self.routers)])
+
+    def _translators(self) -> list[Server]:
+        """Between customers without IPv4 and the rest of the world."""
+        started = []
+        for network in self.layout.networks if self._ipv6 == "nat64" else ():
+            customers = {client.ipv6: client.address for client in network.clients}
+            started.append(self._start(network.router, "probe.lab.nat64", Nat64Spec(customers=customers)))
+            self._stack.callback(started[-1].stop)
+        return started
 
     def _set(self, router: Router) -> Server | None:
         return router.interfere(self._recipes[router.customers.isp.asn], self._start, self.folder)
@@ -181,7 +198,7 @@ class Lab:
         return WorldSpec(world=self.world, authority=str(private), folder=str(self.folder), isps=(*subnets, _TRANSIT))
 
     def _start(self, namespace: str, module: str, spec: msgspec.Struct) -> Server:
-        file = self.folder / f"{namespace}.json"
+        file = self.folder / f"{namespace}.{module.rpartition('.')[2]}.json"
         file.write_bytes(msgspec.json.encode(spec))
         return Server(namespace, module, file, self.folder)
 

@@ -15,7 +15,8 @@ import msgspec
 
 from probe.lab.model import GERMANY, Control, Isp, World
 
-Ipv6 = Literal["none", "works", "broken"]
+Ipv6 = Literal["none", "works", "broken", "nat64"]  # the last: nothing but IPv6, translated
+_CONTROL_GATEWAY6 = "2003:0:4000::1"  # of every control that has IPv6
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,10 +105,14 @@ class Layout:
         lines = {self.world: self._world()}
         for point in self.controls:
             lines[point.namespace] = _customer(point.control.address, point.control.gateway)
+            if self._ipv6 != "none" and point.control.address6:
+                lines[point.namespace] += _customer6(point.control.address6, _CONTROL_GATEWAY6)
         for network in self.networks:
             lines[network.router] = self._router(network)
             for client in network.clients:
-                lines[client.namespace] = _customer(client.address, network.gateway)
+                lines[client.namespace] = []
+                if self._ipv6 != "nat64":
+                    lines[client.namespace] += _customer(client.address, network.gateway)
                 if self._ipv6 != "none":
                     lines[client.namespace] += _customer6(client.ipv6, network.gateway6)
         return {namespace: [*self._links(namespace), *own] for namespace, own in lines.items()}
@@ -124,6 +129,9 @@ class Layout:
                 f"address add {point.control.gateway}/32 dev {point.interface}",
                 f"route add {point.control.address} dev {point.interface}",
             ]
+            if self._ipv6 != "none" and point.control.address6:
+                lines.append(f"address add {_CONTROL_GATEWAY6}/128 dev {point.interface} nodad")
+                lines.append(f"route add {point.control.address6} dev {point.interface}")
         for position, network in enumerate(self.networks):
             here, there = network.transit
             device = f"isp{position}"
@@ -142,7 +150,8 @@ class Layout:
         lines += self.uplink(network)
         for client in network.clients:
             lines += [f"address add {network.gateway}/32 dev {client.interface}"]
-            lines.append(f"route add {client.address} dev {client.interface}")
+            if self._ipv6 != "nat64":
+                lines.append(f"route add {client.address} dev {client.interface}")
             if self._ipv6 != "none":
                 lines.append(f"address add {network.gateway6}/128 dev {client.interface} nodad")
                 lines.append(f"route add {client.ipv6} dev {client.interface}")

@@ -34,13 +34,19 @@ class DnsOverHttps(msgspec.Struct, frozen=True, kw_only=True, tag="dns-over-http
     resolver: str
 
 
-Content = Page | Redirects | DnsOverHttps
+class Visitor(msgspec.Struct, frozen=True, kw_only=True, tag="visitor"):
+    """A page that tells its visitor's address, in a line `ip=ADDRESS`."""
+
+
+Content = Page | Redirects | DnsOverHttps | Visitor
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """A name and what answers for it. What `ports` does not list is closed. `pages` by path; every other path gets
     `content`, and clients of ISPs get `to_isps` where it is given. `rate` in bytes a second slows all that is sent.
     `published` are the addresses that resolvers give, where not all. A site named by an address answers to every Host.
+    `strangers` is how a handshake for a name that nobody here has, or for none, is met; more connections than `at_once`
+    are refused by a reset.
     """
 
     name: str
@@ -52,26 +58,33 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     to_isps: Content | None = None
     rate: float | None = None
     published: tuple[str, ...] | None = None
+    strangers: Literal["served", "closed", "reset", "alert"] = "served"
+    at_once: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a resolver, or a forger, says to a question for an address. `truncated`: over UDP only, then the truth."""
+    """What a resolver, or a forger, says to a question for an address. `truncated`: over UDP only, then the truth.
+    `alias` stands before the addresses as a CNAME."""
 
     kind: Literal["address", "nxdomain", "refused", "servfail", "formerr", "no-answer", "timeout", "truncated"] = (
         "address"
     )
     addresses: tuple[str, ...] = ()
+    alias: str | None = None
 
 
 class Resolver(msgspec.Struct, frozen=True, kw_only=True):
     """`answers` by name; a key that begins with a dot holds for every name below it, `.` for every name at all.
-    `rewrite` are the addresses given for names that do not exist. `delay` in seconds is the distance to it."""
+    `rewrite` are the addresses given for names that do not exist. `delay` in seconds is the distance to it; questions
+    of the types in `ignores` meet silence. With `dns64`, a /96, names without IPv6 addresses get some (RFC 6147)."""
 
     addresses: tuple[str, ...]
     answers: dict[str, Answer] = {}
     rewrite: tuple[str, ...] = ()
     duplicates: bool = False
-    edns: bool = True  # False: FORMERR to every query with EDNS, as some old forwarders do
+    edns: Literal["understood", "formerr", "dropped"] = "understood"  # old forwarders and firewalls know none
+    ignores: tuple[str, ...] = ()
+    dns64: str | None = None
     delay: float = 0.01
 
 
@@ -117,6 +130,7 @@ class Isp(msgspec.Struct, frozen=True, kw_only=True):
     subnet: str  # IPv4, /24 or larger
     resolver: str
     ipv6: str = "2a01:358:4000::/64"
+    resolver6: str = "2a01:358:4014::53"
     domestic: tuple[str, ...] = ()  # prefixes that stay reachable when the country is cut off
 
 
@@ -129,6 +143,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     gateway: str
     resolver: str
+    address6: str | None = None
 
 
 GERMANY = Control(
@@ -138,6 +153,7 @@ GERMANY = Control(
     address="87.128.1.10",
     gateway="87.128.1.1",
     resolver="217.237.148.22",
+    address6="2003:0:4000::10",
 )
 TURK_TELEKOM = Isp(
     asn=9121,
@@ -154,6 +170,7 @@ CHINA_TELECOM = Isp(
     subnet="113.64.1.0/24",
     resolver="119.147.1.53",
     ipv6="240e:1:4000::/64",
+    resolver6="240e:1:4014::53",
     domestic=("113.64.0.0/11", "119.144.0.0/14"),
 )
 

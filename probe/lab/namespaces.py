@@ -115,10 +115,11 @@ def processes(namespace: str) -> list[int]:
 def end_clients() -> None:
     """Ends what runs at the vantage points and controls of this process's labs; whoever waits for it is told."""
     for namespace in (*_NETNS.glob(f"pl{os.getpid()}n*-c*"), *_NETNS.glob(f"pl{os.getpid()}n*-k*")):
-        _kill_inside(namespace.name)
+        end_processes(namespace.name)
 
 
-def _kill_inside(namespace: str) -> None:
+def end_processes(namespace: str) -> None:
+    """Those inside; whoever waits for them is told."""
     for process in processes(namespace):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -126,7 +127,7 @@ def _kill_inside(namespace: str) -> None:
 
 def _remove(id: str) -> None:
     for namespace in sorted(_NETNS.glob(f"{id}-*")):
-        _kill_inside(namespace.name)
+        end_processes(namespace.name)
         subprocess.run(["ip", "netns", "del", namespace.name], check=False, capture_output=True)
     for folder in _RESOLV_CONF.glob(f"{id}-*"):
         shutil.rmtree(folder)

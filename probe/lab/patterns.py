@@ -18,4 +18,4 @@ def patterns(name: str, layer: Layer) -> list[bytes]:
 
 def by_kernel(recipe: NameFilter) -> bool:
     """Whether netfilter's own string match can do it."""
-    return recipe.inspects == "packet" and recipe.action != "close" and not recipe.residual
+    return recipe.inspects == "packet" and recipe.action != "close" and not (recipe.residual or recipe.answered)

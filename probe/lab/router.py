@@ -63,7 +63,7 @@ class Router:
                 return ""
             case "broken":
                 return _IPV6_BROKEN
-            case "works":
+            case "works" | "nat64":
                 return ruleset(recipes, self._world, self.network.isp, ipv6=True)
 
     def _apply(self, *rules: str) -> None:

@@ -21,6 +21,7 @@ from probe.lab.interference import (
     NameFilter,
     NoticeInjection,
     Offline,
+    SharedAddress,
     Throttle,
     TlsInterception,
     TransparentDns,
@@ -89,7 +90,7 @@ def _(recipe: AddressFilter, place: Place) -> Iterator[Rule]:
         "prohibited": f"-j REJECT --reject-with {prohibited}",
     }[recipe.action]
     tcp = " -p tcp" if recipe.action == "reset" else ""
-    matches = [f" -p tcp --dport {port}" for port in recipe.ports] or [tcp]
+    matches = [f" -p {recipe.protocol} --dport {port}" for port in recipe.ports] or [tcp]
     for address in place.addresses(recipe.targets):
         for match in matches:
             yield "filter", f"-A FORWARD -i lan+ -d {address}{match} {does}"
@@ -97,9 +98,10 @@ def _(recipe: AddressFilter, place: Place) -> Iterator[Rule]:
 
 @rules_of.register
 def _(recipe: DataFilter, place: Place) -> Iterator[Rule]:
+    does = "-j DROP" if recipe.action == "drop" else _RESET
     for address in place.addresses(recipe.targets):
         for port in recipe.ports:
-            yield "filter", f"-A FORWARD -i lan+ -d {address} -p tcp --dport {port} {_WITH_DATA} -j DROP"
+            yield "filter", f"-A FORWARD -i lan+ -d {address} -p tcp --dport {port} {_WITH_DATA} {does}"
 
 
 @rules_of.register
@@ -198,6 +200,13 @@ def _(recipe: Loss, place: Place) -> Iterator[Rule]:
     """Ahead of all other filters: what is lost meets none of them."""
     del place
     yield "filter", f"-I FORWARD -m statistic --mode random --probability {recipe.share} -j DROP"
+
+
+@rules_of.register
+def _(recipe: SharedAddress, place: Place) -> Iterator[Rule]:
+    del recipe
+    if not place.ipv6:
+        yield "nat", "-A POSTROUTING -o wan -j MASQUERADE"
 
 
 def _marking(names: tuple[str, ...], mark: int) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from probe.lab.interference import Interference, ResolverAnswers, ResolverDuplicates, ResolverRewrites
+from probe.lab.interference import Interference, ResolverAnswers, ResolverDuplicates, ResolverHabits, ResolverRewrites
 from probe.lab.model import Answer, Isp, Resolver
 
 
 def isp_resolver(isp: Isp, recipes: Iterable[Interference]) -> Resolver:
     answers: dict[str, Answer] = {}
     rewrite: tuple[str, ...] = ()
-    duplicates = False
+    duplicates, habits = False, ResolverHabits()
     for recipe in recipes:
         match recipe:
             case ResolverAnswers():
@@ -18,4 +18,15 @@ def isp_resolver(isp: Isp, recipes: Iterable[Interference]) -> Resolver:
                 rewrite = recipe.addresses
             case ResolverDuplicates():
                 duplicates = True
-    return Resolver(addresses=(isp.resolver,), answers=answers, rewrite=rewrite, duplicates=duplicates)
+            case ResolverHabits():
+                habits = recipe
+    return Resolver(
+        addresses=(isp.resolver, isp.resolver6),
+        answers=answers,
+        rewrite=rewrite,
+        duplicates=duplicates,
+        delay=habits.delay,
+        edns=habits.edns,
+        ignores=habits.ignores,
+        dns64=habits.dns64,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from probe.catalogue.model import Infrastructure
 from probe.measure.pace import Pace
 from probe.net.doh import TrustedConnection
+from probe.net.meter import Traffic
 from probe.net.tls import Roots
 from probe.verdict.known import Library
 from probe.wire.addresses import is_public, parse_address
@@ -32,7 +33,8 @@ class Timeouts:
 @dataclass(frozen=True)
 class Context:
     """`resolvers` are the system's, in order; `trusted` those over HTTPS; `udp_resolver` is the trusted one that is
-    asked over plain UDP. `now` is the wall clock. `allowed` tells which addresses may be connected to."""
+    asked over plain UDP. `now` is the wall clock, which may be a scenario's; `today` the machine's own, at which
+    certificates must be valid. `allowed` tells which addresses may be connected to."""
 
     roots: Roots
     infrastructure: Infrastructure
@@ -50,10 +52,12 @@ class Context:
     timeouts: Timeouts = Timeouts()
     pace: Pace = field(default_factory=lambda: Pace(BUSY_ENDPOINTS))
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    today: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     allowed: Callable[[str], bool] = is_public
     network: Network = field(default_factory=Network)
     surroundings: Surroundings | None = None
     agent: str | None = None
+    traffic: Traffic = field(default_factory=Traffic)  # what all of it costs on the wire
 
     @property
     def ipv6(self) -> bool:

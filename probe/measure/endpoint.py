@@ -17,23 +17,38 @@ from probe.wire.vocabulary import Outcome, Void
 
 @dataclass(frozen=True)
 class Judged:
+    """`cost`: bytes on the wire, shared connections to trusted resolvers charged to whoever opened them."""
+
     measurement: Measurement
     verdict: Verdict
+    cost: int = 0
 
 
 async def measure_endpoint(task: Task, context: Context, beat: Beat | None = None) -> Judged:
     """Where every anchor was silent one light attempt is still made: if it works, the network does. On any other
     network that is not fit to measure nothing is sent."""
-    void = judge_surroundings(context.surroundings)
-    known = context.library.of(task.platform, task.target.url)
-    if void is not None:
-        context = dataclasses.replace(context, mode="light")
-    flow = Flow(task, context, beat)
+    return await carried_out(begun(task, context, beat))
+
+
+def begun(task: Task, context: Context, beat: Beat | None = None) -> Flow:
+    """The measurement, of which nothing has been done yet: for whoever may have to end it early."""
+    fit = judge_surroundings(context.surroundings) is None
+    return Flow(task, context if fit else dataclasses.replace(context, mode="light"), beat)
+
+
+async def carried_out(flow: Flow) -> Judged:
+    void = judge_surroundings(flow.context.surroundings)
     if void is None or void[0] is Void.OFFLINE:
         await flow.walk()
-    verdict = judge(flow.measurement(), known)
-    if verdict.outcome in {Outcome.OK, Outcome.DOWN, Outcome.VOID}:
-        return Judged(flow.measurement(), verdict)
+    judged = so_far(flow)
+    if judged.verdict.outcome in {Outcome.OK, Outcome.DOWN, Outcome.VOID}:
+        return judged
     await follow_up(flow)
+    return so_far(flow)
+
+
+def so_far(flow: Flow) -> Judged:
+    """What the steps taken until now tell."""
     measurement = flow.measurement()
-    return Judged(measurement, judge(measurement, known))
+    known = flow.context.library.of(flow.task.platform, flow.task.target.url)
+    return Judged(measurement, judge(measurement, known), flow.take.trace.traffic.total)

@@ -1,6 +1,7 @@
 """From what a person asks for to the context of a round."""
 
-from collections.abc import AsyncIterator
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from probe.catalogue.model import Catalogue, TrustedResolver
 from probe.measure.context import BUSY_ENDPOINTS, Context, Timeouts
 from probe.measure.pace import Pace
 from probe.net.doh import TrustedConnection
+from probe.net.meter import Account, Traffic
 from probe.net.resolvers import is_stub, stub_uplinks, system_resolvers
 from probe.net.tls import Roots
 from probe.verdict.known import Library
@@ -31,8 +33,16 @@ class Wishes:
 
 
 @asynccontextmanager
-async def prepared(wishes: Wishes, catalogue: Catalogue, library: Library) -> AsyncIterator[Context]:
-    """The context, whose connections to trusted resolvers are closed at the end. Raises RootsError."""
+async def prepared(
+    wishes: Wishes,
+    catalogue: Catalogue,
+    library: Library,
+    *,
+    account: Account | None = None,
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+) -> AsyncIterator[Context]:
+    """The context, whose connections to trusted resolvers are closed at the end. What is measured with it is charged
+    to `account`. Raises RootsError."""
     roots = Roots.load(wishes.ca_file)
     private = {name: roots.with_private(pem) for name, pem in catalogue.roots.items()}
     trusted = tuple(_connection(resolver, roots, wishes.source) for resolver in catalogue.infrastructure.resolvers)
@@ -52,6 +62,8 @@ async def prepared(wishes: Wishes, catalogue: Catalogue, library: Library) -> As
             timeouts=Timeouts().scaled(wishes.step_seconds / STEP_SECONDS),
             pace=Pace(wishes.concurrency),
             agent=wishes.agent,
+            now=now,
+            traffic=Traffic(account),
         )
     finally:
         for connection in trusted:

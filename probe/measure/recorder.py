@@ -29,7 +29,7 @@ class Recorder:
     def __init__(self, context: Context, beat: Beat | None = None) -> None:
         self.context = context
         self._beat = beat
-        self.trace = Trace()
+        self.trace = Trace(context.traffic)
         self.steps: list[AnyStep] = []
 
     async def ask(
@@ -117,7 +117,7 @@ class Recorder:
             purpose=purpose,
             timeout=context.timeouts.tls * scale,
             verify_name=names[1],
-            now=context.now(),
+            now=context.today(),
         )
         step = self._with_hit(step, names[1])
         self._keep(self._chain_once(step))

@@ -33,6 +33,8 @@ _TTL_OPTION = {  # platform: (IP_RECVTTL, type of the ancillary message)
     "linux": (12, 2),
     "darwin": (24, 24),
 }
+_HEADERS = {socket.AF_INET: 28, socket.AF_INET6: 48}  # bytes of a datagram's IP and UDP headers
+_OVER_TCP = 400  # bytes that one question over TCP costs beside its answer
 _OLDEST = 5.0  # seconds for which a reply can plausibly have lain in the kernel
 
 
@@ -123,6 +125,7 @@ class _Inquiry:
         while (now := trio.current_time()) < end:
             if self.chosen is None and self._error is None and again and now >= again[-1]:
                 again.pop()
+                self._edns = False  # which some firewalls drop without a word, and most stubs do not use
                 await self._send(sock)
             settled = self.chosen is not None or self._error is not None
             with trio.move_on_at(end if settled or not again else min(end, again[-1])):
@@ -132,8 +135,10 @@ class _Inquiry:
 
     async def _send(self, sock: trio.socket.SocketType) -> None:
         self._sent, self._sent_at = self._sent + 1, trio.current_time()
+        wire = self._question.wire(edns=self._edns)
+        self._trace.traffic.add(len(wire) + _HEADERS[sock.family], 0)
         try:
-            await sock.send(self._question.wire(edns=self._edns))
+            await sock.send(wire)
         except OSError as exc:  # the answer, by ICMP, to what was sent before
             self._error = self._error or failure_of(exc)
 
@@ -146,6 +151,7 @@ class _Inquiry:
             settled = self._error is None and self.chosen is None
             self._error = self._error or failure_of(exc)
             return settled
+        self._trace.traffic.add(0, len(wire) + _HEADERS[sock.family])
         reply = self._question.read(wire, arrived, ip_ttl)
         self._keep(reply)
         if reply.wants_no_edns and self._edns and self.chosen is None:
@@ -171,6 +177,7 @@ class _Inquiry:
         except (OSError, EOFError, trio.BrokenResourceError, trio.TooSlowError) as exc:
             self._error = failure_of(exc)
             return
+        self._trace.traffic.add(_OVER_TCP, _OVER_TCP + len(wire))
         reply = self._question.read(wire, self._trace.now())
         self._replies.append(reply)
         if reply.usable:

@@ -87,7 +87,7 @@ class _Seen:
 
     def __init__(self, trace: Trace, stream: ByteStream, max_body: int) -> None:
         self._trace, self._stream, self._max_body = trace, stream, max_body
-        self.meter = stream.meter if isinstance(stream, TlsStream) else Meter(stream)
+        self.meter = stream.meter if isinstance(stream, TlsStream) else Meter(stream, trace.traffic)
         self._before = self.meter.received
         self._first_byte: float | None = None
         self._last_byte: float | None = None

@@ -16,6 +16,9 @@ from probe.wire.steps import TcpStep
 from probe.wire.vocabulary import Failure, Purpose
 
 _TCP_INFO = 11  # Linux; `socket.TCP_INFO` is not on every build
+_OPENED = (60 + 2 * 52, 60 + 52)  # bytes of the packets that open a connection and, later, close it: sent, received
+_REFUSED = (60, 40)
+_UNANSWERED = (4 * 60, 0)  # so often the SYN is sent within the usual timeout
 _RTT_OFFSET = 68  # struct tcp_info: eight bytes, then 32-bit counters, the smoothed RTT the sixteenth; microseconds
 
 
@@ -42,8 +45,10 @@ async def connect(
         with trio.fail_after(timeout):
             stream = await _open(address, port, source)
     except (OSError, trio.TooSlowError) as exc:
+        trace.traffic.add(*(_UNANSWERED if isinstance(exc, trio.TooSlowError) else _REFUSED))
         errno = errno_name(exc) if isinstance(exc, OSError) else None
         return TcpStep(t=trace.now(), failure=failure_of(exc), errno=errno, **facts), None
+    trace.traffic.add(*_OPENED)
     return TcpStep(t=trace.now(), rtt=kernel_rtt(stream.socket), **facts), stream
 
 

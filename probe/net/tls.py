@@ -20,6 +20,7 @@ from probe.wire.vocabulary import Failure, Purpose
 
 __all__ = ["Roots", "RootsError", "TlsStream", "alert_of", "failure_of", "handshake"]
 
+_TICKETS = 500  # bytes that servers send after the handshake, whether or not anybody reads them
 _INLINE_CHAIN = 16384  # bytes of certificates that are surely verified in under 20 ms; more goes to a thread
 
 
@@ -52,12 +53,15 @@ async def handshake(
     except (ValueError, TypeError, ssl.SSLError):  # no host name: empty, too long, with a null byte
         await Meter(stream).aclose()
         return TlsStep(t0=t0, t=trace.now(), failure=Failure.INVALID_ARGUMENT, **facts), None
+    tls.meter.traffic = trace.traffic
     arrivals = _first_arrivals(trace, tls.meter)
     broken = await _negotiated(tls, functools.partial(_middle_of_name, sni) if profile == "split" else None, timeout)
     t = trace.now()
     facts |= {"hello_size": tls.hello_size, "first_byte": next(iter(arrivals), None), "bytes_read": tls.meter.received}
     if broken is not None:
         return TlsStep(t0=t0, t=t, failure=failure_of(broken), alert=alert_of(broken), **facts), None
+    if tls.version == "TLSv1.3":
+        trace.traffic.stream(received=_TICKETS)
     facts |= {"version": tls.version, "cipher": tls.cipher, "alpn": tls.alpn}
     chain = tls.chain()
     proof = await _proof(chain, verify_name or sni or address, roots, now or dt.datetime.now(dt.UTC), timeout)

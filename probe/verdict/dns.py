@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from probe.verdict.findings import Finding, Says, any_says, blocks, down, fine, note, unclear
 from probe.verdict.fingerprints import concludes, describe
-from probe.verdict.forgery import forged, listed, proof_of_forgery, where
+from probe.verdict.forgery import forged, listed, proof_of_forgery, scope_of, where, works_elsewhere
 from probe.verdict.injection import injected_replies, injection_evidence
 from probe.verdict.known import Known
 from probe.verdict.seen import Hop, all_bogus
@@ -78,8 +78,10 @@ def _of_failure(hop: Hop, known: Known) -> list[Finding]:
     whose = "trusted resolvers" if hop.trusted_answers else "the control"
     technique = TECHNIQUE_OF_FAILURE[failure]
     text = f"{said}; {whose} resolved it to {listed(reference)}"
-    found = blocks(technique, technique.value, text, _SURE.get(technique, _IS_FAULT), injected=injected_replies(hop))
-    return [found, *injection_evidence(hop), *where(hop)]
+    sure = _SURE.get(technique, _IS_FAULT)
+    scope = scope_of(hop, known)
+    found = blocks(technique, technique.value, text, sure, injected=injected_replies(hop), scope=scope)
+    return [found, *injection_evidence(hop), *where(hop, known)]
 
 
 def _excuse(hop: Hop, known: Known, failure: str, said: str) -> Finding | None:
@@ -137,14 +139,9 @@ def _marked(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]:
     if told <= frozenset(hop.trusted_answers):
         return []
     text = f"the resolver answered {listed(answers)} for {hop.host}: fingerprint {describe(row)}"
-    found = forged(
-        hop,
-        "dns-fingerprint",
-        text,
-        0.98,
-        scope="opt-in" if row.scope == "opt-in" else known.resolver_scope(hop.network),
-    )
-    return [found, *injection_evidence(hop), *where(hop)]
+    scope = "opt-in" if row.scope == "opt-in" else None
+    found = forged(hop, known, "dns-fingerprint", text, 0.98, scope=scope)
+    return [found, *injection_evidence(hop), *where(hop, known)]
 
 
 def _proved(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]:
@@ -174,13 +171,13 @@ def _bogus(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]:
     if reference:
         text = f"{said}; it should be {listed(reference)}"
         return [
-            forged(hop, "dns-bogon", text, 0.97, scope=known.resolver_scope(hop.network)),
+            forged(hop, known, "dns-bogon", text, 0.97),
             *injection_evidence(hop),
-            *where(hop),
+            *where(hop, known),
         ]
     if known.public:
         text = f"{said}, and the catalogue knows it as a public site"
-        return [forged(hop, "dns-bogon", text, 0.85, scope=known.resolver_scope(hop.network))]
+        return [forged(hop, known, "dns-bogon", text, 0.85)]
     return [unclear("dns-bogon-no-reference", f"{said}; nothing tells what it should be")]
 
 
@@ -196,13 +193,22 @@ def _unproved(hop: Hop, known: Known, answers: tuple[str, ...]) -> list[Finding]
         return [_without_reference(known, said, nowhere=withdrawn, usual=usual)]
     said += f" where {listed(sorted(reference))} is expected"
     if usual:
-        return [forged(hop, "dns-rewritten", f"{said}; it is the usual answer for names that do not exist", 0.8)]
+        return [forged(hop, known, "dns-rewritten", f"{said}; it is the usual answer for names that do not exist", 0.8)]
     proof = proof_of_forgery(hop, known, answers)
     if proof is None:
-        return [note("dns-differs", f"{said}; different addresses alone prove nothing")]
+        return [_differs(hop, said, frozenset(answers))]
     rule, why, confidence = proof
-    found = forged(hop, rule, f"{said}; {why}", confidence, scope=known.resolver_scope(hop.network))
-    return [found, *injection_evidence(hop), *where(hop)]
+    found = forged(hop, known, rule, f"{said}; {why}", confidence)
+    return [found, *injection_evidence(hop), *where(hop, known)]
+
+
+def _differs(hop: Hop, said: str, told: frozenset[str]) -> Finding:
+    """Harmless only for those whom it leads somewhere."""
+    working = works_elsewhere(hop, told)
+    if working is None:
+        return note("dns-differs", f"{said}; different addresses alone prove nothing")
+    text = f"{said}; nothing answers there, while {working} does: a dead node, or none at all"
+    return unclear("dns-node-dead", text)
 
 
 def _without_reference(known: Known, said: str, *, nowhere: bool, usual: bool) -> Finding:

@@ -8,7 +8,7 @@ import msgspec
 from probe.wire.verdicts import Evidence
 from probe.wire.vocabulary import Technique
 
-RULES = "2026.11.1"  # version of all rules together: raise it whenever one of them changes its mind
+RULES = "2026.11.2"  # version of all rules together: raise it whenever one of them changes its mind
 
 
 class Says(enum.Enum):

@@ -15,9 +15,18 @@ _SERVER_ERROR = 500
 Proof = tuple[str, str, float]  # rule, sentence, confidence
 
 
-def forged(hop: Hop, rule: str, text: str, confidence: float, *, scope: str | None = None) -> Finding:
+def forged(hop: Hop, known: Known, rule: str, text: str, confidence: float, *, scope: str | None = None) -> Finding:
     injected = injected_replies(hop) or bool(injection_evidence(hop))
+    scope = scope or scope_of(hop, known)
     return blocks(Technique.DNS_FORGED, rule, text, confidence, injected=injected, scope=scope)
+
+
+def scope_of(hop: Hop, known: Known) -> str | None:
+    """`resolver` where the filter sits in a resolver that is none of the ISP's: this machine's own, or a third
+    party's. What is put on the wire is the ISP's doing, whoever was asked."""
+    if injected_replies(hop) or injection_evidence(hop) or _over_udp(hop, honest=False):
+        return None
+    return "resolver" if _stub_filters(hop) else known.resolver_scope(hop.network)
 
 
 def proof_of_forgery(hop: Hop, known: Known, answers: Sequence[str]) -> Proof | None:
@@ -57,12 +66,18 @@ def _race(hop: Hop) -> Proof | None:
 
 
 def _nobody_there(hop: Hop, told: frozenset[str]) -> Proof | None:
-    """One dead node of a content network looks so too: little sure, and only where every answer was tried."""
+    """One dead node of a content network looks so too: little sure."""
+    working = works_elsewhere(hop, told)
+    if working is None or neighbours(told, hop.trusted_answers):
+        return None
+    return "dns-nobody-there", f"nothing answers there, while {working} does", 0.6
+
+
+def works_elsewhere(hop: Hop, told: frozenset[str]) -> str | None:
+    """An address of the host that works, where every one that the resolver told was tried in vain."""
     tried = {hop.real(step.address) for step in hop.tcp if step.port == hop.port}
     working = (hop.proved or hop.connected) - told
-    if not told <= tried or hop.connected & told or not working or neighbours(told, hop.trusted_answers):
-        return None
-    return "dns-nobody-there", f"nothing answers there, while {min(working)} does", 0.6
+    return None if not told <= tried or hop.connected & told else min(working, default=None)
 
 
 def _other_page(hop: Hop, known: Known, told: frozenset[str]) -> Proof | None:
@@ -80,25 +95,43 @@ def _other_page(hop: Hop, known: Known, told: frozenset[str]) -> Proof | None:
     return "dns-other-page", "the page there is not the one that the expected server gives", 0.8
 
 
-def where(hop: Hop) -> list[Finding]:
-    """Whether a trusted resolver over plain UDP gets through: the filter is the ISP's resolver, or on the path; and
-    whether what a local stub forwards to says the same."""
-    return [*_uplink(hop), *_over_udp(hop), *answered_for_everybody(hop)]
+def where(hop: Hop, known: Known) -> list[Finding]:
+    """Whether a trusted resolver over plain UDP gets through: the filter is the resolver, or on the path; whether what
+    a local stub forwards to says the same; and whose the resolver is, where it is not the ISP's."""
+    return [
+        *_third_party(hop, known),
+        *_uplink(hop),
+        *(_over_udp(hop, honest=True) or _over_udp(hop, honest=False)),
+        *answered_for_everybody(hop),
+    ]
+
+
+def _third_party(hop: Hop, known: Known) -> list[Finding]:
+    if scope_of(hop, known) is None or known.resolver_scope(hop.network) is None:
+        return []
+    network = hop.network
+    text = f"the resolver asks from AS{network.resolver_asn}, this network is AS{network.asn}: not the ISP's own"
+    return [note("dns-third-party-resolver", text)]
+
+
+def _stub_filters(hop: Hop) -> bool:
+    asked = hop.queries(Purpose.UPLINK)
+    return bool(asked) and bool({hop.real(answer) for answer in asked[0].answers} & set(hop.trusted_answers))
 
 
 def _uplink(hop: Hop) -> list[Finding]:
     asked = hop.queries(Purpose.UPLINK)
     if not asked:
         return []
-    honest = {hop.real(answer) for answer in asked[0].answers} & set(hop.trusted_answers)
-    if honest:
+    if _stub_filters(hop):
         text = f"{asked[0].resolver}, to which the stub here forwards, answers honestly: the stub itself filters"
         return [note("dns-stub-filters", text)]
     told = ", ".join(asked[0].answers) or asked[0].failure
     return [note("dns-uplink", f"{asked[0].resolver}, which the stub on this machine forwards to, answers {told}")]
 
 
-def _over_udp(hop: Hop) -> list[Finding]:
+def _over_udp(hop: Hop, *, honest: bool) -> list[Finding]:
+    """What a trusted resolver's answer over plain UDP tells: that it was honest, or that it was not."""
     asked = hop.queries(Purpose.TRUSTED_UDP)
     heard = [step for step in asked if step.answers or (step.failure or "").startswith("dns_")]
     if not heard:
@@ -106,8 +139,9 @@ def _over_udp(hop: Hop) -> list[Finding]:
     said = f"{heard[0].resolver} asked over plain UDP"
     answers = [hop.real(answer) for step in heard for answer in step.answers]
     if set(answers) & set(hop.trusted_answers) or neighbours(answers, hop.trusted_answers):
-        return [note("dns-filter-in-resolver", f"{said} answers honestly: the filter sits in the ISP's resolver")]
-    if answers and not set(answers) & set(hop.answers):
+        text = f"{said} answers honestly: the filter sits in the resolver that this machine uses"
+        return [note("dns-filter-in-resolver", text)] if honest else []
+    if honest or (answers and not set(answers) & set(hop.answers)):
         return []
     return [note("dns-filter-on-path", f"{said} is answered wrongly too: the filter sits on the path")]
 

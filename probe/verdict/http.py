@@ -19,6 +19,11 @@ from probe.wire.vocabulary import Failure, Purpose, Technique
 _CLOSES = frozenset({Failure.EOF_ERROR, Failure.CONNECTION_ALREADY_CLOSED})
 _RESETS = frozenset({Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED})
 CUTOFF_BYTES = 8_000  # a stall after less is no cutoff: the filters seen in 2025 cut after 16 to 20 kB
+_STRUCK = {  # right after a handshake, by its name
+    Technique.HTTP_RESET: Technique.SNI_RESET,
+    Technique.HTTP_DROP: Technique.SNI_DROP,
+    Technique.HTTP_CLOSE: Technique.SNI_CLOSE,
+}
 _STALL = 3.0  # seconds of silence at the end: less is a slow line
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
@@ -29,13 +34,15 @@ def judge_http(hop: Hop, known: Known, honest: frozenset[str] | None, *, last: b
     led there: no unprotected redirect to a stranger lies on the way."""
     if hop.scheme not in {"https", "http"}:
         return []
-    pages = [page for page in hop.pages(*USER_PATH) if _counts(page, hop, honest)]
+    counting = [page for page in hop.http if _counts(page, hop, honest)]
+    pages = [page for page in counting if page.purpose in USER_PATH]
+    pages = pages or [page for page in counting if page.purpose is Purpose.REPEAT]
     if not pages:
         return []
     whole = [page for page in pages if page.failure is None]
     if whole:
         return _page(hop, known, whole[0], last=last, vouched=vouched)
-    again = [page for page in hop.pages(Purpose.REPEAT) if page.failure is None and _counts(page, hop, honest)]
+    again = [page for page in counting if page.purpose is Purpose.REPEAT and page.failure is None]
     if again:
         failed = f"the request to {hop.host} failed once ({pages[0].failure}) and succeeded when repeated"
         return [note("http-transient", failed), *_page(hop, known, again[0], last=last, vouched=vouched)]
@@ -72,6 +79,8 @@ def _failed(hop: Hop, known: Known, page: HttpStep) -> Finding:
     technique = technique_of(page, expected)
     if technique is None:
         return unclear("http-unknown-failure", said)
+    if (by_name := _by_name(hop, page, technique, said)) is not None:
+        return by_name
     others = [other for other in hop.pages(Purpose.OTHER_HOST) if other.status is not None]
     if others and (expected is not None or page.failure not in TIMEOUTS):
         text = f"{said}; with the Host {others[0].host} the same address answers with status {others[0].status}"
@@ -79,6 +88,16 @@ def _failed(hop: Hop, known: Known, page: HttpStep) -> Finding:
     if expected is not None and expected.http_ok:
         return blocks(technique, f"{technique}", f"{said}; the control gets its page", 0.8)
     return unclear("http-no-control", f"{said}; no control tells whether the site works")
+
+
+def _by_name(hop: Hop, page: HttpStep, technique: Technique, said: str) -> Finding | None:
+    """Nobody reads a request under TLS: what strikes between the handshake and the answer goes by the handshake's name,
+    if the same request is answered after a handshake with another."""
+    answered = [other for other in hop.pages(Purpose.INNOCUOUS) if other.status is not None]
+    if not page.trusted or page.bytes_read or not answered or technique not in _STRUCK:
+        return None
+    text = f"{said} right after its handshake; after one with an innocuous name {answered[0].address} answers it"
+    return blocks(_STRUCK[technique], "sni-after-handshake", text, 0.93)
 
 
 def technique_of(page: HttpStep, expected: Expectation | None) -> Technique | None:

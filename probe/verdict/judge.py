@@ -56,10 +56,17 @@ def _findings(route: Sequence[Hop], known: Known) -> list[Finding]:
         of_hop = known if hop.first else _later(known)
         vouched = vouched and (hop.first or _led_by_site(route, hop, known))
         found = _of_hop(hop, of_hop, last=hop is route[-1], vouched=vouched)
-        findings += found
+        findings += found if vouched else map(_doubted, found)
         if any_says(found, Says.BLOCKS):
             break
     return findings
+
+
+def _doubted(found: Finding) -> Finding:
+    """A fault of a place to which somebody on the path may have led is not the site's."""
+    if found.says is not Says.DOWN:
+        return found
+    return unclear(found.rule, f"{found.text}; an unprotected redirect led there, which anybody may have sent")
 
 
 def _of_hop(hop: Hop, known: Known, *, last: bool, vouched: bool) -> list[Finding]:

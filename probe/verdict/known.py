@@ -37,7 +37,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Library:
-    """Everything known of every endpoint: the catalogue, fingerprints, tables and expectations."""
+    """Everything known of every endpoint: the catalogue, fingerprints, tables and expectations. `tables` speak of
+    networks and countries."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Library:
     ) -> None:
         self._fingerprints = fingerprints or Fingerprints()
         self._expectations = expectations.endpoints if expectations else {}
-        self._siblings = tables.siblings if tables else ()
+        self.tables = tables or Tables()
         platforms = catalogue.platforms if catalogue else ()
         self._domains = {platform.id: platform.domains for platform in platforms}
         self._owners = {domain: platform.domains for platform in platforms for domain in platform.domains}
@@ -61,7 +62,7 @@ class Library:
         return Known(
             expectation=expectation or self._expectations.get(url),
             fingerprints=self._fingerprints,
-            siblings=self._siblings,
+            siblings=self.tables.siblings,
             public=endpoint is not None,
             domains=self._domains[endpoint.platform] if endpoint else self._owner(host_of(url)),
             healthy=endpoint.healthy if endpoint else (),

@@ -46,8 +46,14 @@ def how(technique: Technique) -> str:
     return _HOW[technique]
 
 
+_WHOSE = {
+    "opt-in": " (a filter that the connection's owner chose)",
+    "resolver": " (by the resolver in use, which is none of this network's)",
+}
+
+
 def sentence(what: str, outcome: Outcome, techniques: tuple[Technique, ...], *, scope: str | None = None) -> str:
     """`what` names the thing: `X web`, or a URL typed by hand."""
     means = ", and ".join(_HOW[technique] for technique in techniques[:2])
-    own = " (a filter that the connection's owner chose)" if scope == "opt-in" else ""
+    own = _WHOSE.get(scope or "", "")
     return f"{what} is {_STATE[outcome]}{own}{f': {means}' if means else ''}."

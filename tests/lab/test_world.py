@@ -46,7 +46,7 @@ WORLD = World(
         Resolver(
             addresses=("9.9.9.9",),
             answers={"refused.org": Answer(kind="refused"), ".cut.org": Answer(kind="truncated")},
-            edns=False,
+            edns="formerr",
         ),
     ),
     names={"www.cut.org": ("151.101.9.9",)},

@@ -225,6 +225,16 @@ async def test_a_server_that_knows_no_edns_is_asked_without(rcode: int, nursery:
     assert [r.rcode for r in step.replies] == [dns.rcode.to_text(dns.rcode.Rcode(rcode)), "NOERROR"]
 
 
+async def test_a_firewall_that_drops_edns_meets_a_question_without_it(nursery: trio.Nursery) -> None:
+    def answer(wire: bytes) -> list[Datagram]:
+        return [] if dns.message.from_wire(wire).edns >= 0 else [Datagram(reply(wire, "A 192.0.2.1"))]
+
+    resolver = Resolver(answer)
+    step = await ask(nursery, resolver)
+    assert (step.failure, step.answers, step.sent) == (None, ("192.0.2.1",), 2)
+    assert [query.edns for query in resolver.asked] == [0, -1]
+
+
 async def test_a_server_that_never_understands_misbehaves(nursery: trio.Nursery) -> None:
     step = await ask(nursery, Resolver(always(rcode=dns.rcode.FORMERR)))
     assert (step.failure, step.sent) == (Failure.DNS_SERVER_MISBEHAVING, 2)

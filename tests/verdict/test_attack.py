@@ -20,6 +20,7 @@ from .accuracy import silent_address
 from .records import (
     ALONE,
     CLOSED,
+    CONTROLLED,
     EXPIRED,
     FIT,
     FORGED,
@@ -310,12 +311,64 @@ def test_an_ad_blocking_resolver_outside_the_isp_is_named_as_such() -> None:
     assert verdict(theirs).scope == "resolver"
 
 
+THEIRS = Network(asn=9121, country="TR", resolver_asn=212772)
+
+
+def test_a_denial_by_a_resolver_outside_the_isp_is_that_resolvers() -> None:
+    theirs = msgspec.structs.replace(https(dns=NXDOMAIN, then=HONEST), network=THEIRS)
+    assert (says(theirs), verdict(theirs).scope) == ("blocked dns-nxdomain", "resolver")
+    assert "AS212772" in told(theirs)
+    siblings = msgspec.structs.replace(theirs, network=Network(asn=9121, resolver_asn=47331))
+    assert verdict(siblings, known(siblings=(frozenset({9121, 47331}),))).scope is None
+
+
+def test_what_is_forged_on_the_path_to_another_operators_resolver_is_the_isps_doing() -> None:
+    wrong = lookup(X, NXDOMAIN, purpose=Purpose.TRUSTED_UDP, resolver=TRUSTED_PLAIN)
+    on_path = msgspec.structs.replace(https(dns=NXDOMAIN, then=(wrong, *HONEST)), network=THEIRS)
+    assert (says(on_path), verdict(on_path).scope) == ("blocked dns-nxdomain", None)
+
+
+def test_a_stub_that_filters_on_this_machine_is_no_isp() -> None:
+    honest = lookup(X, (SITE,), purpose=Purpose.UPLINK, resolver="195.175.39.39")
+    assert verdict(https(dns=NXDOMAIN, then=(honest, *HONEST))).scope == "resolver"
+
+
 def test_split_horizon_is_no_forgery_although_trusted_resolvers_tell_more() -> None:
     company = msgspec.structs.replace(FIT, private_neutral=True)
     assert says(https(dns=("10.20.0.9",), around=company, then=HONEST)) == "inconclusive"
 
 
+def test_a_dead_neighbour_of_the_right_node_is_no_proof_that_the_user_gets_through() -> None:
+    """What the resolver told leads nowhere, and only the trusted answer works: the user does not come that far."""
+    neighbour = f"{SITE.rpartition('.')[0]}.250"
+    dead = https(dns=(neighbour,), tcp=TIMEOUT, then=HONEST)
+    assert says(dead) == "inconclusive"
+    assert says(https(dns=(neighbour,), then=HONEST)) == "ok"
+
+
 # === TLS: is it really the name? ===
+
+
+def test_a_strike_after_the_handshake_is_by_name_where_another_name_gets_its_page() -> None:
+    """In TLS 1.3 the client is through before the server has heard its last word."""
+    url = "https://x.com/"
+    line = (lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE))
+    answered = (shake(NEUTRAL, SITE, purpose=Purpose.INNOCUOUS), page(url, purpose=Purpose.INNOCUOUS, status=404))
+    for failure, technique in ((RESET, "sni-reset"), (TIMEOUT, "sni-drop"), (str(Failure.EOF_ERROR), "sni-close")):
+        struck = page(url, failure=failure)
+        for knowledge in (ALONE, CONTROLLED):
+            assert says(measured(url, *line, struck, *answered), knowledge) == f"blocked {technique}"
+        assert says(measured(url, *line, struck, *answered[:1]), ALONE) == "inconclusive"
+    begun = page(url, failure=TIMEOUT, bytes_read=20_000, last_byte=1.0)
+    assert "sni" not in says(measured(url, *line, begun, *answered), CONTROLLED)
+
+
+def test_a_handshake_that_succeeds_when_repeated_proves_nothing_if_its_page_is_struck() -> None:
+    url = "https://x.com/"
+    line = (lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE, RESET))
+    again = (repeated(shake(X, SITE)), repeated(page(url, failure=RESET)))
+    assert says(measured(url, *line, *again), ALONE) == "inconclusive"
+    assert says(measured(url, *line, repeated(shake(X, SITE)), repeated(page(url))), ALONE) == "ok"
 
 
 def test_the_same_alert_for_every_name_isolates_no_name() -> None:
@@ -464,6 +517,16 @@ def test_a_forged_answer_whose_server_redirects_is_found_by_the_follow_ups() -> 
     after = (*silent_address(STRANGER), connect(SITE, port=80, purpose=AT), page("http://x.com/", SITE, purpose=AT))
     seen = http(X, moved, *after, dns=(STRANGER,))
     assert verdict(seen).technique is Technique.DNS_FORGED
+
+
+def test_a_dead_end_of_an_unprotected_redirect_is_not_called_the_sites_own_fault() -> None:
+    """Typed by hand, so followed: whoever sent it may have named a host that exists for nobody."""
+    led = page("http://x.com/", status=302, location="http://gone.example/", title=None)
+    away = (lookup("gone.example", NXDOMAIN), trusted("gone.example", NXDOMAIN))
+    assert says(http("x.com", led, *away), known(public=False)) == "inconclusive"
+    safe = msgspec.structs.replace(led, url="https://x.com/", trusted=True)
+    line = (lookup(X, (SITE,)), trusted(X, (SITE,)), connect(SITE), shake(X, SITE), safe)
+    assert says(measured("https://x.com/", *line, *away), known(public=False)) == "down"
 
 
 def test_a_redirect_that_was_not_followed_is_told_although_follow_ups_came_after_it() -> None:

@@ -1,15 +1,19 @@
 """The form of a case, and the site that most of them are about."""
 
+import os
+
 import msgspec
 
 from probe.lab.interference import Interference
 from probe.lab.layout import Ipv6
 from probe.lab.model import TURK_TELEKOM, Isp, Page, Resolver, Site
+from probe.lab.nat64 import TUN
 
 NAME = "www.open-gazette.org"  # which no catalogue knows
 ADDRESSES = ("151.101.65.10", "151.101.129.10")
 HTTPS = f"https://{NAME}/"
 HTTP = f"http://{NAME}/"
+QUIC = f"quic://{NAME}:443"
 SITE = Site(name=NAME, addresses=ADDRESSES, content=Page(title="The Open Gazette", size=330_000))
 TRUSTED_RESOLVERS = ("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.10", "149.112.112.10")
 
@@ -48,6 +52,18 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     ipv6: Ipv6 = "none"
     timeout: float = 120  # seconds, of one `probe measure`
     waits: str | None = None  # for what the product does not have yet
+
+    def must_say(self) -> str:
+        return "; ".join(
+            str(said) if about == "endpoint" else f"{about}: {said}" for about, said in self.expected.items()
+        )
+
+    def skipped(self) -> str | None:
+        """Why it is not run here and now; None where it is."""
+        if self.waits is not None:
+            return f"waits for {self.waits}"
+        no_tun = self.ipv6 == "nat64" and not os.access(TUN, os.R_OK | os.W_OK)
+        return f"this machine has no TUN device ({TUN})" if no_tun else None
 
 
 def says(outcome: str, *evidence: str) -> dict[str, Expected]:

@@ -1,6 +1,6 @@
 """Interference with connections: by address, by server name, and by boxes that end TLS themselves."""
 
-from probe.lab.cases.case import ADDRESSES, NAME, TRUSTED_RESOLVERS, Case, blocked, says
+from probe.lab.cases.case import ADDRESSES, NAME, QUIC, TRUSTED_RESOLVERS, Case, blocked, says
 from probe.lab.interference import NOTICE, AddressFilter, DataFilter, NameFilter, TlsInterception
 
 CONNECTIONS = (
@@ -68,6 +68,13 @@ CONNECTIONS = (
         name="tls-interception-blockpage",
         expected=blocked("tls-interception", evidence=("fingerprint",)),
         interferences=(TlsInterception(names=(NAME,), page=NOTICE),),
+    ),
+    Case(
+        name="quic-drop",
+        targets=(QUIC,),
+        expected=blocked("quic-drop"),
+        interferences=(AddressFilter(targets=(NAME,), protocol="udp"),),
+        waits="QUIC",
     ),
     Case(
         name="trusted-resolvers-blocked",

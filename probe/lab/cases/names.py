@@ -93,7 +93,6 @@ NAMES = (
     Case(
         name="dns-ad-blocker",
         expected=blocked("dns-forged", scope="resolver"),
-        waits="a probe that knows its own ASN and its resolver's",
         resolver=Resolver(addresses=(_AD_BLOCKER,), answers={NAME: Answer(addresses=("0.0.0.0",))}),
     ),
     Case(

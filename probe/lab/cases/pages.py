@@ -1,7 +1,7 @@
 """Interference with plain HTTP, and with what a connection carries once it stands."""
 
-from probe.lab.cases.case import HTTP, NAME, SITE, Case, blocked
-from probe.lab.interference import NOTICE, NOTICE_ADDRESS, Cutoff, NameFilter, NoticeInjection
+from probe.lab.cases.case import HTTP, NAME, SITE, Case, Expected, blocked
+from probe.lab.interference import NOTICE, NOTICE_ADDRESS, Cutoff, NameFilter, NoticeInjection, Throttle
 from probe.lab.model import Page, Site
 
 _TO_NOTICE = Page(status=302, body="", headers=(("location", f"http://{NOTICE_ADDRESS}/landpage?ms={NAME}"),))
@@ -38,6 +38,18 @@ PAGES = (
         targets=(HTTP,),
         expected=blocked("http-drop"),
         interferences=(NameFilter(names=(NAME,), action="drop", layer="http"),),
+    ),
+    Case(
+        name="throttle-by-name",
+        expected={"endpoint": Expected(outcomes=("degraded",), techniques=("throttling",))},
+        interferences=(Throttle(names=(NAME,)),),
+        waits="throttling",
+    ),
+    Case(
+        name="throttle-taints-address",
+        expected={"endpoint": Expected(outcomes=("degraded",), techniques=("throttling",))},
+        interferences=(Throttle(names=(NAME,), taints=60),),
+        waits="throttling",
     ),
     Case(
         name="cutoff-16k",

@@ -45,7 +45,13 @@ class Middlebox:
             answer = answer_for(name, dict.fromkeys(injection.names, injection.answer))
             reply = forged(query, answer) if answer is not None else None
             if reply is not None and (reply.answer or injection.answer.kind != "address"):
-                self._cables.send(reply_to(packet, reply.to_wire()), injection.ip_ttl)
+                forgery = reply_to(packet, reply.to_wire())
+                trio.lowlevel.spawn_system_task(self._send_after, injection.late, forgery, injection.ip_ttl)
+
+    async def _send_after(self, seconds: float, packet: Packet, ip_ttl: int) -> None:
+        if seconds:
+            await trio.sleep(seconds)
+        self._cables.send(packet, ip_ttl)
 
     def _tcp(self, packet: Packet) -> bool:
         if (taint := self._taint(packet)) is not None:
@@ -57,9 +63,15 @@ class Middlebox:
             if packet.flags & FIN:
                 self._cables.send(reply_to(packet, flags=ACK), _IP_TTL)
             return False
+        if flow.condemned is not None:  # what comes now acknowledges the server's answer
+            self._strike(flow.condemned, packet, flow)
+            return False
         if not packet.payload or flow.judged:
             return True
         hit = next((recipe for recipe in self._names if _hits(recipe, packet, flow)), None)
+        if hit is not None and hit.answered:
+            flow.condemned = hit
+            return True
         if hit is not None:
             self._strike(hit, packet, flow)
             return False

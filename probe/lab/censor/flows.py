@@ -1,6 +1,7 @@
 """What clients have sent on their connections, in order."""
 
 from probe.lab.censor.packets import SYN, Packet
+from probe.lab.interference import NameFilter
 
 _REMEMBERED = 4096  # connections
 _LONGEST = 32768  # bytes kept of one
@@ -8,12 +9,13 @@ _LONGEST = 32768  # bytes kept of one
 
 class Flow:
     """`received` is what came since the connection began or since the last whole request; `judged` means that nothing
-    more on it is looked at, `dead` that nothing more of it passes."""
+    more on it is looked at, `condemned` that the recipe strikes at the next packet, `dead` that nothing more passes."""
 
     def __init__(self) -> None:
         self.received = b""
         self.dead = False
         self.judged = False
+        self.condemned: NameFilter | None = None
         self._start: int | None = None
 
     def take(self, packet: Packet) -> None:

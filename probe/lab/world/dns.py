@@ -1,5 +1,6 @@
 """Resolvers: what each answers, over UDP, TCP and HTTPS."""
 
+import ipaddress
 import struct
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -37,8 +39,9 @@ class Zone:
         """From now on they answer like this."""
         self._changed |= {address: resolver for resolver in resolvers for address in resolver.addresses}
 
-    def respond(self, query: bytes, resolver: Resolver, *, stream: bool) -> list[bytes]:
-        """The datagrams that this resolver sends back, none where it stays silent; a `stream` truncates nothing."""
+    def respond(self, query: bytes, resolver: Resolver, *, stream: bool, client: str | None = None) -> list[bytes]:
+        """The datagrams that this resolver sends back, none where it stays silent; a `stream` truncates nothing. Of a
+        `client` it tells the network to whoever answers."""
         resolver = self._changed.get(resolver.addresses[0], resolver)
         try:
             message = dns.message.from_wire(query)
@@ -46,24 +49,30 @@ class Zone:
             return []
         if not message.question or message.flags & dns.flags.QR:
             return []
-        if message.edns >= 0 and not resolver.edns:
-            return [_formerr_without_edns(message)]
-        reply = self.reply(message, resolver, stream=stream)
+        if message.edns >= 0 and resolver.edns != "understood":
+            return [_formerr_without_edns(message)] if resolver.edns == "formerr" else []
+        if dns.rdatatype.to_text(message.question[0].rdtype) in resolver.ignores:
+            return []
+        reply = self.reply(message, resolver, stream=stream, client=client)
         if reply is None:
             return []
         return [part.to_wire(want_shuffle=False) for part in _copies(reply, resolver.duplicates)]
 
-    def reply(self, query: dns.message.Message, resolver: Resolver, *, stream: bool) -> dns.message.Message | None:
+    def reply(
+        self, query: dns.message.Message, resolver: Resolver, *, stream: bool, client: str | None = None
+    ) -> dns.message.Message | None:
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
         answer = answer_for(name, resolver.answers)
         if answer is not None and not (stream and answer.kind == "truncated"):
             return forged(query, answer)
-        return self._honest(query, name, resolver)
+        return self._honest(query, name, resolver, client)
 
-    def _honest(self, query: dns.message.Message, name: str, resolver: Resolver) -> dns.message.Message:
+    def _honest(
+        self, query: dns.message.Message, name: str, resolver: Resolver, client: str | None
+    ) -> dns.message.Message:
         qtype = query.question[0].rdtype
         reply = _reply_to(query)
-        text = self._whoami.texts(name, resolver.addresses[0])
+        text = self._whoami.texts(name, resolver.addresses[0], client)
         if text and qtype == dns.rdatatype.TXT:
             return _with_records(reply, qtype, tuple(f'"{line}"' for line in text))
         known = self._names.get(name) or self._whoami.addresses(name, resolver.addresses[0])
@@ -71,7 +80,7 @@ class Zone:
             if resolver.rewrite:
                 return _with_records(reply, qtype, _of_type(resolver.rewrite, qtype))
             reply.set_rcode(dns.rcode.NXDOMAIN)
-        return _with_records(reply, qtype, _of_type(known or (), qtype))
+        return _with_records(reply, qtype, _of_type(known or (), qtype) or _synthesised(known or (), qtype, resolver))
 
 
 def answer_for(name: str, answers: dict[str, Answer]) -> Answer | None:
@@ -95,7 +104,7 @@ def forged(query: dns.message.Message, answer: Answer) -> dns.message.Message | 
         reply.set_rcode(_RCODES[answer.kind])
         return reply
     qtype = query.question[0].rdtype
-    return _with_records(reply, qtype, _of_type(answer.addresses, qtype))
+    return _with_records(reply, qtype, _of_type(answer.addresses, qtype), answer.alias)
 
 
 def _reply_to(query: dns.message.Message) -> dns.message.Message:
@@ -112,11 +121,18 @@ def _formerr_without_edns(query: dns.message.Message) -> bytes:
 
 
 def _with_records(
-    reply: dns.message.Message, qtype: dns.rdatatype.RdataType, records: tuple[str, ...]
+    reply: dns.message.Message,
+    qtype: dns.rdatatype.RdataType,
+    records: tuple[str, ...],
+    alias: str | None = None,
 ) -> dns.message.Message:
     """Without records the reply says so with the zone's SOA (RFC 2308)."""
+    owner = reply.question[0].name
+    if alias is not None:
+        reply.answer.append(dns.rrset.from_text(owner, _TTL, "IN", "CNAME", f"{alias}."))
+        owner = dns.name.from_text(alias)
     if records:
-        reply.answer.append(dns.rrset.from_text_list(reply.question[0].name, _TTL, "IN", qtype, records))
+        reply.answer.append(dns.rrset.from_text_list(owner, _TTL, "IN", qtype, records))
     else:
         reply.authority.append(dns.rrset.from_text(".", _TTL, "IN", "SOA", _SOA))
     return reply
@@ -128,6 +144,13 @@ def _of_type(addresses: tuple[str, ...], qtype: dns.rdatatype.RdataType) -> tupl
     if qtype == dns.rdatatype.AAAA:
         return tuple(a for a in addresses if ":" in a)
     return ()
+
+
+def _synthesised(addresses: tuple[str, ...], qtype: dns.rdatatype.RdataType, resolver: Resolver) -> tuple[str, ...]:
+    if resolver.dns64 is None or qtype != dns.rdatatype.AAAA:
+        return ()
+    prefix = int(ipaddress.IPv6Network(resolver.dns64).network_address)
+    return tuple(str(ipaddress.IPv6Address(prefix + int(ipaddress.IPv4Address(a)))) for a in addresses)
 
 
 def _copies(reply: dns.message.Message, twice: bool) -> Iterator[dns.message.Message]:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from html import escape
 from urllib.parse import parse_qs, urlsplit
 
-from probe.lab.model import Content, DnsOverHttps, Page, Redirects, Site
+from probe.lab.model import Content, DnsOverHttps, Page, Redirects, Site, Visitor
 from probe.lab.world.exchange import Request, Response
 
-Ask = Callable[[str, bytes], Awaitable[bytes | None]]  # a resolver's address and a query; None is silence
+Ask = Callable[[str, bytes, str], Awaitable[bytes | None]]  # a resolver, a query, the client; None is silence
 _FILLER = b"<p>All the news that the wire carried today, and some of yesterday's.</p>\n"
 _HOP = "/moved/"
 
@@ -21,6 +21,9 @@ async def respond(site: Site, request: Request, *, from_isp: bool, ask: Ask) -> 
             return await _dns(request, content.resolver, ask)
         case Redirects():
             return _redirect(content, site, request)
+        case Visitor():
+            text = f"fl=1f1\nh={site.name}\nip={request.client}\nvisit_scheme=https\n"
+            return page_response(Page(body=text, headers=(("content-type", "text/plain"),)), site.name)
         case Page():
             return page_response(content, site.name)
 
@@ -67,7 +70,7 @@ async def _dns(request: Request, resolver: str, ask: Ask) -> Response:
     query = request.body if request.method == "POST" else _query_parameter(request.path)
     if not query:
         return page_response(Page(status=400, body="no query"), "")
-    reply = await ask(resolver, query)
+    reply = await ask(resolver, query, request.client)
     if reply is None:
         return page_response(Page(status=502, body="no reply"), "")
     headers = (("content-type", "application/dns-message"), ("cache-control", "max-age=60"))

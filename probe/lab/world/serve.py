@@ -1,6 +1,5 @@
 """The world's process: reads what there is to serve, listens everywhere, says so."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from probe.lab.lifeline import until_abandoned
 from probe.lab.model import Resolver, World
 from probe.lab.world.certificates import Certificates
 from probe.lab.world.dns import Zone, serve_tcp, serve_udp
+from probe.lab.world.pages import Ask
 from probe.lab.world.spec import WorldSpec
 from probe.lab.world.web import Web
 
@@ -42,14 +42,14 @@ def _certificates(spec: WorldSpec) -> Certificates:
     return Certificates(Authority.load(Path(spec.authority).read_bytes()), Path(spec.folder))
 
 
-def _asker(world: World, zone: Zone) -> Callable[[str, bytes], Awaitable[bytes | None]]:
+def _asker(world: World, zone: Zone) -> Ask:
     """How DNS over HTTPS reaches the resolver behind it."""
     resolvers = {address: resolver for resolver in world.resolvers for address in resolver.addresses}
 
-    async def ask(address: str, query: bytes) -> bytes | None:
+    async def ask(address: str, query: bytes, client: str) -> bytes | None:
         resolver = resolvers[address]
         await trio.sleep(resolver.delay)
-        replies = zone.respond(query, resolver, stream=True)
+        replies = zone.respond(query, resolver, stream=True, client=client)
         return replies[0] if replies else None
 
     return ask

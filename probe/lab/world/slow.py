@@ -1,4 +1,6 @@
-"""Streams that send at a given rate, or nothing at all."""
+"""Streams that send at a given rate, nothing at all, or a reset."""
+
+import struct
 
 import trio
 import trio.abc
@@ -27,6 +29,12 @@ class SlowStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def reset(stream: trio.SocketStream) -> None:
+    """What was not read is lost, and the other side hears RST."""
+    stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stream.socket.close()
 
 
 async def hear_out(stream: trio.abc.Stream) -> None:

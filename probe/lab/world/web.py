@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections import Counter
 from functools import partial
 
 import trio
@@ -13,12 +14,13 @@ from probe.lab.world.exchange import Request, Response
 from probe.lab.world.http1 import serve_http1
 from probe.lab.world.http2 import Http2
 from probe.lab.world.pages import Ask, nothing_here, respond
-from probe.lab.world.proxy import pass_through
-from probe.lab.world.slow import SlowStream, hear_out
+from probe.lab.world.proxy import pass_through, peek_server_name
+from probe.lab.world.slow import SlowStream, hear_out, reset
 
 _HANDSHAKE = 120.0
 _NOISE = bytes(range(255, 0, -1)) * 4
 _BACKLOG = 1024
+_UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")  # a fatal alert: RFC 6066, 3
 
 
 class Web:
@@ -35,6 +37,7 @@ class Web:
                     self._at.setdefault((address, port), []).append(site)
         self._fronts: dict[tuple[str, ...], ssl.SSLContext] = {}
         self._zone = {site.name: site.addresses for site in sites}
+        self._open: Counter[str] = Counter()
 
     async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
@@ -54,11 +57,24 @@ class Web:
             await trio.aclose_forcefully(stream)
 
     async def _speak(self, socket_stream: trio.SocketStream, sites: list[Site], port: int) -> None:
+        limit = sites[0].at_once
+        if limit is not None and self._open[sites[0].name] >= limit:
+            reset(socket_stream)
+            return
+        self._open[sites[0].name] += 1
+        try:
+            await self._hold(socket_stream, sites, port)
+        finally:
+            self._open[sites[0].name] -= 1
+
+    async def _hold(self, socket_stream: trio.SocketStream, sites: list[Site], port: int) -> None:
         client = str(socket_stream.socket.getpeername()[0])
         rate = sites[0].rate
         stream: trio.abc.Stream = SlowStream(socket_stream, rate) if rate else socket_stream
         protocol: Protocol = sites[0].ports[port]
         match protocol:
+            case "https" | "tls" if await self._sent_away(socket_stream, sites):
+                return
             case "https" | "tls":
                 await self._tls(stream, sites, client, speaks_http=protocol == "https")
             case "http":
@@ -72,6 +88,18 @@ class Web:
                 await pass_through(socket_stream, self._zone)
             case "tcp" | "silent":
                 await hear_out(stream)
+
+    async def _sent_away(self, stream: trio.SocketStream, sites: list[Site]) -> bool:
+        """Whether the handshake names nobody here, and that is all that the client hears."""
+        manner = sites[0].strangers
+        if manner == "served" or await peek_server_name(stream) in {site.name for site in sites}:
+            return False
+        await stream.receive_some(65536)
+        if manner == "reset":
+            reset(stream)
+        elif manner == "alert":
+            await stream.send_all(_UNRECOGNIZED_NAME)
+        return True
 
     async def _tls(self, stream: trio.abc.Stream, sites: list[Site], client: str, *, speaks_http: bool) -> None:
         tls = trio.SSLStream(stream, self._front(sites), server_side=True, https_compatible=True)

@@ -18,9 +18,9 @@ class Whoami:
     def addresses(self, name: str, egress: str) -> tuple[str, ...] | None:
         return (egress,) if name in _EGRESS else None
 
-    def texts(self, name: str, egress: str) -> tuple[str, ...]:
+    def texts(self, name: str, egress: str, client: str | None = None) -> tuple[str, ...]:
         if name == _EGRESS_TEXT:
-            return (egress,)
+            return (egress, f"edns0-client-subnet {_network_of(client)}") if client else (egress,)
         if name.endswith((".origin.asn.cymru.com", ".origin6.asn.cymru.com")):
             return self._origin(_address_in(name))
         if name.startswith("as") and name.endswith(".asn.cymru.com"):
@@ -37,6 +37,11 @@ class Whoami:
     def _operator(self, number: str) -> tuple[str, ...]:
         found = (origin for _, origin in self._origins if str(origin.asn) == number)
         return tuple(f"{o.asn} | {o.country} | {_ALLOCATED} | {o.name}, {o.country}" for o in found)[:1]
+
+
+def _network_of(client: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """As a resolver tells it: RFC 7871, 11.1."""
+    return ipaddress.ip_network((client, 56 if ":" in client else 24), strict=False)
 
 
 def _address_in(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

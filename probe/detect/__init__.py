@@ -1,0 +1,1 @@
+"""Pure functions from votes to restrictions, and from restrictions to incidents. Reads no clock and no file."""

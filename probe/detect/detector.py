@@ -1,0 +1,175 @@
+"""The detector: votes in, transitions out.
+
+It holds one history a cell (`probe.detect.cell`), runs those that got votes once a tick, judges what rose above the
+ordinary together with its surroundings (`probe.detect.judging`), groups the result into incidents, and says what
+changed since the last tick. Nothing depends on the order in which votes came: what late votes change comes out as
+corrections. Time is the data's own; `now` only tells what is overdue and what is too old.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from probe.detect.board import Board, Touched
+from probe.detect.changes import Book, heaps, named
+from probe.detect.presence import Pulse
+from probe.detect.records import Incident, Restriction, Retest, Transition
+from probe.detect.retests import Retests
+from probe.detect.settings import MINUTE, Settings
+from probe.detect.store import MemoryVotes, Votes
+from probe.detect.surroundings import Surroundings
+from probe.detect.tracks import Kept, Tracks
+from probe.detect.fleet import Fleet
+from probe.detect.votes import REACHABILITY, VOTING, Cell, Presence, Vote, cells_of, votes_on_network
+
+_OFTEN = 2 * MINUTE  # how often silence is looked for
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """What one run brought: records for the journal, re-tests to hand out, records that became history."""
+
+    transitions: tuple[Transition, ...] = ()
+    retests: tuple[Retest, ...] = ()
+    archived: tuple[Restriction | Incident, ...] = ()
+
+
+class _Rest(msgspec.Struct):
+    """What a detector holds beside its cells."""
+
+    fleet: Fleet
+    book: Book
+    pulse: Pulse
+    looked: float
+
+
+class Detector:
+    """`votes` keeps what was voted (in memory where none is given), `name` gives an incident its id from (event,
+    country, onset) at its first suspicion. `durable` is for a detector that lives on: it keeps checkpoints, and lets go
+    of what is older than the settings' `memory`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        votes: Votes | None = None,
+        name: Callable[[str, str, float], str] = named,
+        durable: bool = True,
+    ) -> None:
+        self._settings, self._name, self._durable = settings, name, durable
+        self._votes: Votes = votes if votes is not None else MemoryVotes()
+        self._tracks = Tracks(settings, self._votes, durable)
+        self._board = Board(self._tracks, self._votes, settings)
+        self._book, self._pulse = Book(), Pulse()
+        self._retests = Retests(settings)
+        self._touched = Touched()
+        self._changed: set[Cell] = set()
+        self._beaten, self._looked = False, 0.0
+        self._doubts: set[Cell] = set()
+
+    @property
+    def restrictions(self) -> list[Restriction]:
+        return [record for records in self._book.restrictions.values() for record in records]
+
+    @property
+    def incidents(self) -> list[Incident]:
+        return list(self._book.incidents.values())
+
+    def add(self, vote: Vote) -> None:
+        """Takes a vote; it counts at the next tick. Those without an outcome that votes are passed over."""
+        if vote.outcome not in VOTING:
+            return
+        for cell in cells_of(vote):
+            if self._tracks.add(cell, vote):
+                self._touched.add(cell, vote.time)
+                self._retests.met(cell, vote)
+
+    def attend(self, presence: Presence, of_network: bool = True) -> None:
+        """Takes a check-in or a void round; where no probe tells of void ones, it says nothing of the network."""
+        for cell, vote in votes_on_network(presence) if of_network else ():
+            if self._tracks.add(cell, vote):
+                self._touched.add(cell, vote.time)
+        self._pulse.add(presence)
+        self._beaten = True
+
+    def tick(self, now: float) -> Tick:
+        """Brings everything up to date. `now` is the newest moment that may be in the data."""
+        ran = self._tracks.run()
+        for cell, time in ran.items():
+            self._touched.add(cell, time)
+        before = now - self._settings.memory
+        transitions: list[Transition] = []
+        changed: set[tuple[str, str]] = set()
+        updates = list(self._board.update(ran, self._touched)) + list(self._silent(now))
+        for cell, drafts in updates:
+            old = self._book.restrictions.get(cell, [])
+            transitions.extend(self._book.enter(cell, drafts, before))
+            new = self._book.restrictions.get(cell, [])
+            if new != old:
+                changed |= heaps(old) | heaps(new)
+        transitions.extend(self._book.gather(self._settings, self._name, self._fine, changed))
+        retests = self._retests.wanted(now, self._open(ran))
+        self._changed |= ran.keys()
+        self._touched = Touched()
+        archived = self._age(now, before) if self._durable else []
+        return Tick(tuple(_orderly(transitions)), tuple(retests), tuple(archived))
+
+    def changed_cells(self) -> Iterator[tuple[Cell, bytes]]:
+        """The state of every cell that changed since this was last asked, to be stored under the cell."""
+        changed, self._changed = self._changed, set()
+        for cell in changed:
+            if cell in self._tracks.cells:
+                yield cell, self._tracks.packed(cell)
+
+    def rest(self) -> bytes:
+        """What there is beside the cells, to be stored together with them."""
+        return msgspec.msgpack.encode(_Rest(self._tracks.fleet, self._book, self._pulse, self._looked))
+
+    def restore(self, rest: bytes, cells: Iterable[tuple[Cell, bytes]]) -> None:
+        """Continues where the stored one stopped. Votes that came after it was stored are to be added again."""
+        known = msgspec.msgpack.decode(rest, type=_Rest)
+        self._book, self._pulse, self._looked = known.book, known.pulse, known.looked
+        self._tracks.restore(known.fleet, ((cell, msgspec.msgpack.decode(raw, type=Kept)) for cell, raw in cells))
+        self._board.restore(self._tracks.cells)
+
+    def _silent(self, now: float) -> Iterator[tuple[Cell, list[Restriction]]]:
+        if self._pulse.networks and (self._beaten or now - self._looked >= _OFTEN):
+            if now - self._looked < _OFTEN and self._durable:
+                return
+            self._beaten, self._looked = False, now
+            threshold = self._settings.network_share * self._tracks.threshold(now)
+            yield from self._pulse.silent(now, max(self._settings.least_threshold, threshold))
+
+    def _fine(self, members: Sequence[Restriction]) -> list[str]:
+        """Services of the same networks that worked while these did not."""
+        hit = {f"{member.platform}.{member.service}" for member in members}
+        asns = {member.asn for member in members}
+        since, until = min(m.starts for m in members), max(m.last_failed_at or m.starts for m in members)
+        if members[0].event not in {"restriction", "throttling"}:
+            return []
+        return Surroundings(self._votes).working(members[0].country, asns, hit, since, until)
+
+    def _open(self, ran: Iterable[Cell]) -> Iterator[tuple[Cell, float]]:
+        """Cells where a doubt was raised that nothing has settled yet."""
+        self._doubts |= {cell for cell in ran if cell.aspect == REACHABILITY}
+        for cell in list(self._doubts):
+            excursion = self._tracks.cells[cell].history.excursion
+            if excursion is None or any(r.state == "confirmed" for r in self._book.restrictions.get(cell, ())):
+                self._doubts.discard(cell)
+            else:
+                yield cell, excursion.last
+
+    def _age(self, now: float, before: float) -> list[Restriction | Incident]:
+        if now // _OFTEN == (now - 1) // _OFTEN:
+            return []
+        self._votes.forget(before)
+        self._tracks.fleet.forget(int(before // 86400))
+        self._pulse.forget(now)
+        return self._book.forget(before)
+
+
+_FIRST = ("corrected", "withdrawn", "standing", "resolver", "suspected", "confirmed")
+
+
+def _orderly(transitions: list[Transition]) -> list[Transition]:
+    """By the moment that they are about; restrictions before the incidents that they make up."""
+    place = {change: number for number, change in enumerate(_FIRST)}
+    return sorted(transitions, key=lambda t: (t.time, t.restriction is None, place.get(t.change, 9), t.subject))

@@ -1,0 +1,96 @@
+"""Where votes lie in event-time order. A collector keeps them on disk; files and tests in memory."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from probe.detect.votes import Cell, Order, Vote, order
+
+
+class Votes(Protocol):
+    """Fourteen days of votes, each once. `since` and `until` are seconds and inclusive."""
+
+    def append(self, cell: Cell, vote: Vote) -> bool:
+        """False where a vote of the same `order` lies there already."""
+
+    def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
+        """The cell's votes behind `after`, in the order of `probe.detect.votes.order`."""
+
+    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterable[tuple[Cell, Vote]]: ...
+
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]: ...
+
+    def keep(self, cell: Cell, at: Order, state: bytes) -> None:
+        """A checkpoint of the cell's history, after the vote at `at`; one a day."""
+
+    def kept(self, cell: Cell, before: Order) -> bytes | None:
+        """The newest checkpoint that is older than `before`."""
+
+    def drop(self, cell: Cell, after: Order) -> None:
+        """Checkpoints from `after` on hold no longer."""
+
+    def forget(self, before: float) -> None: ...
+
+
+class MemoryVotes:
+    """All votes of a run in memory."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Cell, tuple[list[Order], list[Vote]]] = {}
+        self._services: dict[tuple[str, str], set[Cell]] = defaultdict(set)
+        self._networks: dict[tuple[str, int], set[Cell]] = defaultdict(set)
+
+        self._kept: dict[Cell, list[tuple[Order, bytes]]] = defaultdict(list)
+
+    def append(self, cell: Cell, vote: Vote) -> bool:
+        if cell not in self._cells:
+            self._cells[cell] = ([], [])
+            self._services[cell.platform, cell.service].add(cell)
+            self._networks[cell.country, cell.asn].add(cell)
+        orders, votes = self._cells[cell]
+        place = order(vote)
+        if not orders or place > orders[-1]:
+            orders.append(place)
+            votes.append(vote)
+            return True
+        at = bisect_left(orders, place)
+        if orders[at] == place:
+            return False
+        orders.insert(at, place)
+        votes.insert(at, vote)
+        return True
+
+    def of_cell(self, cell: Cell, after: Order | None) -> list[Vote]:
+        orders, votes = self._cells.get(cell, ([], []))
+        return votes[bisect_right(orders, after) :] if after is not None else list(votes)
+
+    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+        return self._between(self._services.get((platform, service), set()), since, until)
+
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+        return self._between(self._networks.get((country, asn), set()), since, until)
+
+    def keep(self, cell: Cell, at: Order, state: bytes) -> None:
+        self._kept[cell].append((at, state))
+
+    def kept(self, cell: Cell, before: Order) -> bytes | None:
+        return next((state for at, state in reversed(self._kept.get(cell, [])) if at < before), None)
+
+    def drop(self, cell: Cell, after: Order) -> None:
+        if cell in self._kept:
+            self._kept[cell] = [pair for pair in self._kept[cell] if pair[0] < after]
+
+    def forget(self, before: float) -> None:
+        for orders, votes in self._cells.values():
+            end = bisect_left(orders, (before,))  # type: ignore[arg-type]
+            del orders[:end], votes[:end]
+
+    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+        for cell in sorted(cells):
+            orders, votes = self._cells[cell]
+            begin = bisect_left(orders, (since,))  # type: ignore[arg-type]
+            for vote in votes[begin:]:
+                if vote.time > until:
+                    break
+                yield cell, vote
