@@ -37,7 +37,8 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`interval`, `first_round` (0: as any other), `deep_every` and `timeout` in seconds, `budget` (a day; 0: none) and
-    `spool` in bytes, `page_every` in rounds. Without `platforms` all of the catalogue is tested; without `collectors` nothing is uploaded."""
+    `spool` in bytes, `page_every` in rounds. Without `platforms` all of the catalogue is tested; without `collectors`
+    nothing is uploaded."""
 
     state: Path = msgspec.field(default_factory=default_state)
     collectors: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from probe.agent.config_model import AgentConfig, ConfigError
 from probe.agent.consent import ConsentError, require_consent
 from probe.agent.daemon_lasting import Lasting
 from probe.agent.daemon_lock import locked
+from probe.agent.daemon_memory import settle_down
 from probe.agent.daemon_parts import Parts
 from probe.agent.daemon_ready import Ready, made_ready
 from probe.agent.durable import StateError
@@ -46,6 +47,7 @@ class Daemon:
             lasting = Lasting(config, self._clock)
             try:
                 ready = await made_ready(config, self._clock, lasting.budget.add)
+                settle_down()
                 await self._obeying(ready, lasting)
             finally:
                 lasting.close()

@@ -13,7 +13,7 @@ FILE = "lock"
 
 
 @contextlib.contextmanager
-def locked(state: Path) -> Iterator[None]:
+def locked(state: Path, command: str = "probe run") -> Iterator[None]:
     """Raises StateError where another daemon has the folder, or nothing can be written there."""
     path = state / FILE
     try:
@@ -26,7 +26,7 @@ def locked(state: Path) -> Iterator[None]:
             file.seek(0)
             other = file.read(20).strip()
             who = f" (process {other})" if other.isdecimal() else ""
-            raise StateError(f"{state}: another `probe run` uses this folder{who}: stop it first")
+            raise StateError(f"{state}: another `{command}` uses this folder{who}: stop it first")
         with contextlib.suppress(OSError):  # a full disk: who it is, is only told
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

@@ -10,6 +10,7 @@ import trio
 from probe.agent.daemon_board import AGENT, NAME, Board
 from probe.agent.daemon_keeper import Keeper
 from probe.agent.daemon_lasting import Lasting
+from probe.agent.daemon_memory import tidy_up
 from probe.agent.daemon_ready import Ready
 from probe.agent.daemon_retests import Retests
 from probe.agent.exporter.exporter import Exporter, listening
@@ -161,6 +162,7 @@ class Parts:
         self._board.looked(void)
 
     def ended(self, plan: Plan, how: str, seconds: float, pause: float) -> None:
+        tidy_up()
         self._board.ended(how, seconds, pause)
         _log.info("round %d ended (%s) after %.0f s, the next one in %.0f s", plan.number, how, seconds, pause)
 

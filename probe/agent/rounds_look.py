@@ -13,7 +13,7 @@ from probe.measure.surroundings import look_around
 from probe.verdict.judge import judge
 from probe.verdict.surroundings import judge_surroundings
 
-FRESH = 20.0  # seconds
+FRESH = 10.0  # seconds: less than a measurement takes that fails by time-outs
 
 
 class Look:
@@ -35,13 +35,15 @@ class Look:
         return found[1] if found is not None else None
 
     async def again(self, judged: Judged) -> Judged:
-        """The measurement that failed, judged with fresh surroundings where these are not fit to measure."""
+        """The measurement that failed, judged with the surroundings as they are now: not those of the round's start,
+        when its resolver or the whole network may still have worked."""
         async with self._looking:
             if self._clock.monotonic() - self._at > FRESH:
                 self.context = dataclasses.replace(self.context, surroundings=await look_around(self.context))
                 self._at = self._clock.monotonic()
-        if self.void is None:
+        surroundings = self.context.surroundings
+        if surroundings == judged.measurement.surroundings:
             return judged
-        measurement = msgspec.structs.replace(judged.measurement, surroundings=self.context.surroundings)
+        measurement = msgspec.structs.replace(judged.measurement, surroundings=surroundings)
         known = self.context.library.of(measurement.platform, measurement.endpoint)
         return Judged(measurement, judge(measurement, known), judged.cost)

@@ -23,7 +23,7 @@ from probe.wire.vocabulary import Outcome
 
 _APART = 0.25  # seconds between the endpoints of a service that is wanted at once
 _FAILING = 40_000.0  # bytes that an endpoint costs deeply where its service fails: follow-ups, but hardly a page
-_TIDY_EVERY = 16  # measurements: TLS connections are cycles of some hundred kB, see `probe.measure.round`
+_TIDY_EVERY = 8  # measurements: TLS connections are cycles of some hundred kB, see `probe.measure.round`
 _FINE = frozenset({Outcome.OK, Outcome.DOWN, Outcome.VOID})
 
 

@@ -26,6 +26,7 @@ _DEAREST_EXTRA = 0.5  # of a round that one of them may cost
 _THINNEST = 1 / 6  # of the services, in a round
 LONGEST = 3600.0  # seconds to which the interval may stretch
 _RECENT = dt.timedelta(hours=1)
+_APART = 0.5  # seconds between two tests, even where somebody waits
 _CATCHING_UP = 1.5  # times the usual number of pages and deep tests in a round, after a pause
 
 
@@ -98,7 +99,7 @@ class Planner:
         extras = self._extras(units, now, seconds, room)
         light = self._light(units, room - self._cost(extras.values()), extras.keys())
         visits = [*extras.values(), *light.values()]
-        turns = laid_out(visits, self._span(units, now, seconds), self._chance)
+        turns = laid_out(visits, self._span(units, visits, now, seconds), self._chance)
         cost = self.costs.overhead + self._cost(visits)
         return Plan(number=self.memory.round + 1, seconds=seconds, cost=cost, turns=turns)
 
@@ -153,12 +154,14 @@ class Planner:
     def _cost(self, visits: Iterable[Visit]) -> float:
         return sum(self.costs.of_all(visit.endpoints, visit.mode) for visit in visits)
 
-    def _span(self, units: list[_Unit], now: dt.datetime, seconds: float) -> float:
+    def _span(self, units: list[_Unit], visits: list[Visit], now: dt.datetime, seconds: float) -> float:
         """In which the turns are laid out. Where nothing is known of the last hour, somebody may wait for a first
         round; how many endpoints are busy at once is bounded as ever."""
         first, self._first = self._first, False
         known = any(at is not None and now - at < _RECENT for at in (unit.remembered.tested_at for unit in units))
-        return min(self.rhythm.first_round, seconds) if first and self.rhythm.first_round and not known else seconds
+        if known or not (first and self.rhythm.first_round):
+            return seconds
+        return min(self.rhythm.first_round, seconds, _APART * sum(len(visit.endpoints) for visit in visits))
 
     # --- what of it ---
 

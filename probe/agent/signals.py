@@ -1,5 +1,5 @@
-"""SIGTERM and SIGINT end the daemon, SIGHUP has it read its configuration again. Where a parent process runs it, it ends
-with that."""
+"""SIGTERM and SIGINT end the daemon, SIGHUP has it read its configuration again. Where a parent process runs it, it
+ends with that."""
 
 import os
 import signal

@@ -41,7 +41,6 @@ class Reports:
         self, spool: Spool, client: CollectorClient, clock: Clock, agent: Agent, limiter: trio.CapacityLimiter
     ) -> None:
         self._spool, self._client, self._clock, self._agent, self._limiter = spool, client, clock, agent, limiter
-        self._packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._tries: dict[str, int] = {}
         self.set_aside = 0
         self.version: str | None = None
@@ -62,7 +61,7 @@ class Reports:
         batch = await self.in_thread(lambda: self._next(now, monotonic))
         if batch is None:
             return None
-        packed = await self.in_thread(lambda: self._packer.compress(batch.body(network, clock_offset)))
+        packed = await self.in_thread(lambda: _packed(batch.body(network, clock_offset)))
         if not may_spend(len(packed) + _OVERHEAD):
             raise OverBudget
         try:
@@ -105,3 +104,8 @@ class Reports:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """The spool's calls block."""
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
+
+
+def _packed(body: bytes) -> bytes:
+    """By a compressor of its own: one that is kept holds 10 MiB after its first large report."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(body)

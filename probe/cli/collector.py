@@ -75,7 +75,8 @@ def init(config: Path, catalogue_key: Path, state: Path | None, url: str | None)
 def serve(path: Path, roles: tuple[str, ...]) -> None:
     """Run the collector until it is told to stop. SIGHUP reads the configuration anew.
 
-    With the role all, the default, ingest runs in a process of its own, so that no page delays a report.
+    With the role all, the default, ingest runs in a process of its own, so that no page delays a report. Alone, ingest
+    answers only what probes ask, and web opens the configured port itself.
 
     \b
     Example:
@@ -95,17 +96,20 @@ def serve(path: Path, roles: tuple[str, ...]) -> None:
 def _serve_all(config: CollectorConfig) -> None:
     import trio
 
+    from probe.cli.collector_control import controls
     from probe.cli.faults import Failed, Fault
     from probe.collector.keys import online_key
     from probe.collector.supervise import Stopped, supervise
 
     online_key(config)
+    more = controls(config, _clock().now())
     where = ", ".join(map(str, config.listen))
     try:
         trio.run(
             lambda: supervise(
                 config,
                 options=_logging_options(),
+                more=more,
                 announce=lambda: click.echo(f"listening on {where}; reached by {config.url}", err=True),
             )
         )

@@ -3,6 +3,7 @@ control, enrolled by the collector's own operator, whose word in that file is th
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -16,12 +17,15 @@ from probe.collector.config import CollectorConfig
 from probe.collector.supervise import Role
 
 _BUDGET = "1 GB"  # a day: a control measures everything in every round
+_FIRST_ROUND = "1 min"  # without expectations much stays unclear
 _STEWARD = "the collector's operator"
 
 
-def controls(config: CollectorConfig, now: dt.datetime, platforms: Sequence[str] = ()) -> tuple[Role, ...]:
-    """None where the configuration wants none. It learns its network and its catalogue from the collector, as every
-    other probe does. Raises CatalogueError, AccountsFault, DocumentsFault, StateError."""
+def controls(
+    config: CollectorConfig, now: dt.datetime, *, platforms: Sequence[str] = (), ca_file: Path | None = None
+) -> tuple[Role, ...]:
+    """None where the configuration wants none. It has its catalogue from the collector, as every other probe, and only
+    `platforms` of it where some are named. Raises CatalogueError, AccountsFault, DocumentsFault, StateError."""
     if not config.control:
         return ()
     folder = config.state / "control"
@@ -33,7 +37,9 @@ def controls(config: CollectorConfig, now: dt.datetime, platforms: Sequence[str]
         "state": str(folder),
         "role": "control",
         "platforms": list(platforms),
+        "first_round": _FIRST_ROUND,
         "budget": _BUDGET,
+        "ca_file": str(ca_file) if ca_file else None,
         "geo": [str(path) for path in config.geo],
         "metrics": {"listen": ""},
     }

@@ -16,7 +16,7 @@ def collector_faults() -> Iterator[None]:
         import starlette  # noqa: F401
         import zstandard  # noqa: F401
     except ImportError as error:
-        raise Fault(f"{error.name} is missing: pip install 'censorship-probe[collector]'") from None
+        raise Fault(f"{error.name} is missing: pip install censorship-probe") from None
     from probe.catalogue.model import CatalogueError
     from probe.collector.accounts import AccountsFault
     from probe.collector.backup import BackupFault

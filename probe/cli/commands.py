@@ -7,6 +7,7 @@ needs them; tests hold the texts against the commands.
 
 COMMANDS = {
     "measure": ("probe.cli.measure:measure", "Measure now what this network blocks, and how."),
+    "up": ("probe.cli.up:up", "Everything on this machine: a collector, and a probe that reports to it."),
     "setup": ("probe.cli.setup:setup", "Set up this machine's probe: what it does and risks, your consent."),
     "run": ("probe.cli.run:run", "Measure in rounds, for as long as it runs, and report."),
     "status": ("probe.cli.status:status", "What the running probe sees now."),

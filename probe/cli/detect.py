@@ -1,5 +1,6 @@
 """`probe detect`: the detector over saved votes."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,7 +26,9 @@ _STDIN = Path("-")
     help="What is accepted, of all cells together: the thresholds follow from it.",
 )
 @click.option("--dismissed", is_flag=True, help="Also what was suspected and came to nothing.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Default: a table on a terminal, else json.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), help="Default: a table on a terminal, else json."
+)
 def detect(
     *, files: tuple[Path, ...], standing_ok: bool, false_alarms_per_year: float, dismissed: bool, form: str | None
 ) -> None:
@@ -40,9 +43,7 @@ def detect(
     from probe.detect.settings import Settings  # noqa: PLC0415
 
     votes, presences = _read(files)
-    settings = Settings(
-        false_alarms_per_year=false_alarms_per_year, standing_ok=standing_ok, elsewhere="where-known"
-    )
+    settings = Settings(false_alarms_per_year=false_alarms_per_year, standing_ok=standing_ok, elsewhere="where-known")
     past = history(votes, settings, presences)
     with sink(None) as out:
         if (form or ("table" if out.isatty() else "json")) == "json":
@@ -55,23 +56,27 @@ def detect(
 
 def _read(files: tuple[Path, ...]) -> "tuple[list[Vote], list[Presence]]":
     from probe.detect.saved import VotesError, read_votes  # noqa: PLC0415
-    from probe.detect.votes import Presence  # noqa: PLC0415
+    from probe.detect.votes import Presence, Vote  # noqa: PLC0415
 
     if files.count(_STDIN) > 1:
         raise Fault("-: standard input can be read once only")
-    votes, presences = [], []
+    votes: list[Vote] = []
+    presences: list[Presence] = []
     for path in files:
         raw = _stdin() if path == _STDIN else read_file(path, "votes")
         try:
             for found in read_votes(raw, "standard input" if path == _STDIN else str(path)):
-                presences.append(found) if isinstance(found, Presence) else votes.append(found)
+                if isinstance(found, Vote):
+                    votes.append(found)
+                else:
+                    presences.append(found)
         except VotesError as exc:
             raise Fault(str(exc)) from exc
     return votes, presences
 
 
 def _stdin() -> bytes:
-    raw = click.get_binary_stream("stdin").read(LARGEST + 1)
+    raw: bytes = sys.stdin.buffer.read(LARGEST + 1)
     if len(raw) > LARGEST:
         raise Fault(f"standard input: too large for votes: at most {LARGEST >> 20} MiB are read")
     return raw

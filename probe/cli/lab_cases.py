@@ -10,7 +10,7 @@ from probe.lab.accuracy import CaseResult, under_way
 from probe.lab.cases import CASES, VARIANTS, Case
 from probe.lab.model import LabError
 
-_WIDTHS = (34, 8, 44, 44)
+_WIDTHS = (37, 8, 44, 44)
 _HEADINGS = ("case", "control", "expected", "got")
 _MARKDOWN = ("case", "must say", "with a control", "without", "seconds")
 Run = tuple[Case, bool]
@@ -31,7 +31,7 @@ def chosen(names: Sequence[str], variants: Sequence[str]) -> list[Case]:
 
 def print_list(cases: Sequence[Case]) -> None:
     for case in cases:
-        click.echo(f"{case.name:<{_WIDTHS[0]}}{case.must_say()}{_remarks(case)}")
+        click.echo(f"{case.name:<{_WIDTHS[0]}} {case.must_say()}{_remarks(case)}")
 
 
 def _remarks(case: Case) -> str:
@@ -79,7 +79,7 @@ def _table(cases: Sequence[Case], results: Iterator[CaseResult]) -> int:
         wrong += bool(result.wrong)
     for case in cases:
         if why := case.skipped():
-            click.echo(f"{case.name:<{_WIDTHS[0]}}{why}")
+            click.echo(f"{case.name:<{_WIDTHS[0]}} {why}")
     return wrong
 
 

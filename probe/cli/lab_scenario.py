@@ -47,7 +47,7 @@ def run_scenario(word: str, speed: float | None, form: str) -> None:
         with sink(None) as out:
             with _view(form, out)(scenario, out) as watcher:
                 played = play(scenario, watcher, speed)
-            checks = tuple(verify(scenario, played.rounds))
+            checks = tuple(verify(scenario, played.rounds, played.incidents))
             for check in checks:
                 out.write(check_line(check, form) + "\n")
     failed = sum(check.held is False for check in checks)

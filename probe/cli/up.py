@@ -29,11 +29,11 @@ def up(
     ca_file: Path | None,
     form: str,
 ) -> None:
-    """Everything on this machine: a collector, a probe that reports to it, pages and metrics.
+    """Everything on this machine: a collector, and a probe that reports to it.
 
-    Nothing is sent before you agreed. Listens on loopback only, keeps all its state in one folder, and shows the first
-    results within a minute. Ctrl-C ends it; started again it goes on where it was. What you give here is written to
-    the configurations in that folder, and holds from then on.
+    Nothing is sent before you agreed. Pages and metrics are on loopback only, all state is in one folder, and the first
+    results show within a minute. Ctrl-C ends it; started again it goes on where it was. What you give here is written
+    to the configuration in that folder, and holds from then on.
     """
     from probe.cli.collector_faults import collector_faults
     from probe.cli.owner_faults import owner_faults

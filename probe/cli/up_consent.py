@@ -1,6 +1,5 @@
 """Consent to what the probe of `probe up` does: recorded, and asked again where the text or the contacts changed."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -43,7 +42,7 @@ def agree(config: AgentConfig, collector: CollectorConfig, *, accept_risks: bool
 
 
 def _ask(dialogue: Dialogue, tested: Unpacked, collector: CollectorConfig) -> None:
-    country = dialogue.country(likely_country(tested.tables, os.environ.get("TZ")))
+    country = dialogue.country(likely_country(tested.tables))
     where = f"{collector.url}, your own on this machine"
     dialogue.show(sections(tested.catalogue, where, country.upper() if country else None))
     if not dialogue.agrees():

@@ -55,17 +55,30 @@ class Home(msgspec.Struct, frozen=True):
             write_durably(self.collector_file, _COLLECTOR.encode())
         return load_collector(self.collector_file)
 
-    def probe(self, changes: dict[str, Value]) -> AgentConfig:
-        """As configured, with the changes. Raises ConfigError, StateError."""
+    def probe(self, changes: dict[str, Value]) -> "Planned":
+        """As configured, with the changes. Raises ConfigError."""
         first: dict[str, Value] = {} if self.probe_file.exists() else {"state": "probe", "first_round": _FIRST_ROUND}
         text, changed = with_changes(self.probe_file, first | changes)
-        if changed:
-            write_durably(self.probe_file, text.encode())
         config = parse_config(text, self.probe_file)
         if not config.metrics.listen:
-            raise Fault(f"{self.probe_file}: metrics.listen is empty, but `probe up` shows what it says there: "
-                        "write 127.0.0.1:9640")
-        return config
+            raise Fault(
+                f"{self.probe_file}: metrics.listen is empty, but `probe up` shows what the probe says there: "
+                "write 127.0.0.1:9640"
+            )
+        return Planned(self.probe_file, config, text if changed else None)
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A configuration, and the text that its file lacks."""
+
+    file: Path
+    config: AgentConfig
+    text: str | None
+
+    def write(self) -> None:
+        """Raises StateError."""
+        if self.text is not None:
+            write_durably(self.file, self.text.encode())
 
 
 def home_in(folder: Path | None) -> Home:

@@ -22,6 +22,7 @@ from probe.wire.reports import Enrolled, Enrolment
 from probe.wire.signed import KeyDocument, Signed
 
 _LARGEST = 16 << 10  # bytes of an enrolment
+ERASED_WITHIN = 2 * 3600  # seconds: then the log is free of it, in sealed days too
 _ENROLMENT = msgspec.json.Decoder(bounded(Enrolment))
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Enrolments:
         except AccountsFault as fault:
             _LOGGER.warning("%s", fault)
             raise overloaded("the accounts cannot be written") from None
-        return json_response(202, b"{}")
+        return json_response(202, msgspec.json.encode({"erased_within_seconds": ERASED_WITHIN}))
 
     async def _admit(self, enrolment: Enrolment) -> tuple[Account, str]:
         agent = f"{enrolment.agent.name}/{enrolment.agent.version}"

@@ -13,7 +13,7 @@ _TOGETHER = 20_000  # rows of a row group
 
 COLUMNS: dict[str, tuple[Any, str]] = {
     "id": (pa.string(), "Number of the measurement, the id of /api/v1/measurements"),
-    "time": (pa.timestamp("ms", tz="UTC"), "When the measurement ended"),
+    "time": (pa.timestamp("ms", tz="UTC"), "When the measurement began"),
     "country": (pa.string(), "ISO 3166-1 alpha-2; null where unknown"),
     "asn": (pa.int64(), "Autonomous system of the probe's network; null where unknown"),
     "network": (pa.string(), "Name of that network"),

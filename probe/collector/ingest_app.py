@@ -107,6 +107,8 @@ class IngestApplication:
             Route(f"{API}/probe", enrolments.erase, methods=["DELETE"]),
         ]
         own = frozenset(route.path for route in routes if isinstance(route, Route))
+        if not parts.relay.leads_somewhere:
+            routes.append(Route("/healthz", _alive, methods=["GET"]))
         routes.append(Mount("/", elsewhere(parts.relay, own)))
         self._app = application(routes, config.limits.requests_at_once)
 
@@ -148,7 +150,13 @@ class Bounded:
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._now >= self._most:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._now >= self._most:
             await Draining(_too_many)(scope, receive, send)
             return
         self._now += 1
@@ -187,8 +195,9 @@ def internal_application(metrics: IngestMetrics, waiting_bytes: Callable[[], int
         body, kind = metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": kind})
 
-    async def alive(request: Request) -> Response:
-        del request
-        return json_response(200, b'{"status":"ok"}')
+    return Starlette(routes=[Route(METRICS_PATH, exposition), Route("/healthz", _alive)])
 
-    return Starlette(routes=[Route(METRICS_PATH, exposition), Route("/healthz", alive)])
+
+async def _alive(request: Request) -> Response:
+    del request
+    return json_response(200, b'{"status":"ok"}')

@@ -15,7 +15,6 @@ _LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 _REPORT = msgspec.json.Decoder(BoundedReport)
 _PATH = re.compile(r" - at `(?:key in )?(\$.*)`$")
 _IN_WORDS = {"Expected `str` matching regex '\\\\A[0-9a-fA-F]{8}": "Expected a UUID of version 7"}
-_LONGEST_ERROR = 300
 
 
 def checked(document: bytes) -> Report:
@@ -25,7 +24,7 @@ def checked(document: bytes) -> Report:
     except msgspec.ValidationError as error:
         raise _shape_fault(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, "malformed", f"no JSON: {error}"[:_LONGEST_ERROR]) from None
+        raise Refusal(400, "malformed", f"no JSON: {error}") from None
     except RecursionError:
         raise Refusal(400, "malformed", "no report: nested too deeply") from None
     _check(report.measurements, frozenset(report.leases))
@@ -59,4 +58,4 @@ def _taken_apart(text: str) -> tuple[str, str | None]:
     message = text[: match.start()] if match else text
     for begin, words in _IN_WORDS.items():
         message = words if message.startswith(begin) else message
-    return message[:_LONGEST_ERROR], match[1][:_LONGEST_ERROR] if match else None
+    return message, match[1] if match else None

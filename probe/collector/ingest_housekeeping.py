@@ -11,8 +11,7 @@ from probe.collector.config_form import LogConfig
 from probe.collector.log import LogDamaged, LogUnavailable
 from probe.collector.log.sqlite import SqliteLog
 
-ERASED_WITHIN = 2 * 3600  # seconds from the request until the log is free of it, and sealed days too
-_EVERY = 900.0  # seconds
+_EVERY = 900.0  # seconds: a probe that asked to be erased is told of two hours (`enrol.ERASED_WITHIN`)
 _SETTLED = dt.timedelta(minutes=5)  # requests that were under way when the token was revoked have ended by then
 _LOGGER = logging.getLogger(__name__)
 

@@ -21,6 +21,9 @@ Reason = Literal[
 ]
 
 
+_LONGEST = 300  # characters of a message
+
+
 class Refusal(Exception):
     """Raised by whoever finds the fault; the endpoint answers with it. `retry_after` in seconds."""
 
@@ -30,7 +33,7 @@ class Refusal(Exception):
         super().__init__(error)
         self.status = status
         self.reason = reason
-        self.body = msgspec.json.encode(Refused(error=error, path=path))
+        self.body = msgspec.json.encode(Refused(error=_one_line(error), path=path))
         self.retry_after = retry_after
 
     @property
@@ -41,6 +44,13 @@ class Refusal(Exception):
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         return headers
+
+
+def _one_line(text: str) -> str:
+    """Messages quote what was sent."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)[
+        :_LONGEST
+    ]
 
 
 def unauthorized() -> Refusal:

@@ -36,6 +36,7 @@ def online_key(config: CollectorConfig) -> Keypair:
 def found(config: CollectorConfig, catalogue_key: Path, now: dt.datetime) -> str:
     """Make the keys that are missing, then sign and publish key document and catalogue, with fresh dates. The name of
     the catalogue key. Raises CatalogueError, DocumentsFault."""
+    _make(config.state)
     owner = _key(catalogue_key)
     online = _key(config.online_key_file)
     documents = Documents.open(config.documents_file)
@@ -43,7 +44,7 @@ def found(config: CollectorConfig, catalogue_key: Path, now: dt.datetime) -> str
         before = documents.current("keys")
         document = _renewed(before.body if before else None, owner, online, now)
         signed = sign(msgspec.json.encode(document), owner)
-        documents.publish("keys", signed, now.isoformat(timespec="seconds"), document.expires_at)
+        documents.publish("keys", signed, _version(now), document.expires_at)
         publish_catalogue(documents, owner, config.catalogue, now)
     finally:
         documents.close()
@@ -61,17 +62,27 @@ def publish_signed(documents: Documents, raw: bytes, what: str, now: dt.datetime
     both it was. `what` names it in the CatalogueError that is raised."""
     signed = decode_signed(raw, what)
     ring = keyring(documents)
-    try:
-        renewed = ring.after(signed, now)
-    except SignatureFault:
-        bundle = decode_bundle(ring.catalogue_payload(signed))
+    payload = ring.catalogue_payload(signed)
+    if "files" in _fields(payload):
+        bundle = decode_bundle(payload)
         if bundle.expires_at <= now:
-            raise SignatureFault(f"{what}: expired on {bundle.expires_at:%Y-%m-%d}: sign it again") from None
+            raise SignatureFault(f"{what}: expired on {bundle.expires_at:%Y-%m-%d}: sign it again")
         documents.publish("catalogue", signed, bundle.version, bundle.expires_at)
         return "catalogue"
-    made_at = renewed.made_at or now
-    documents.publish("keys", signed, made_at.isoformat(timespec="seconds"), now + DOCUMENTS_HOLD)
+    renewed = ring.after(signed, now)
+    documents.publish("keys", signed, _version(renewed.made_at or now), now + DOCUMENTS_HOLD)
     return "keys"
+
+
+def _fields(payload: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _version(made_at: dt.datetime) -> str:
+    return made_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
 
 
 def keyring(documents: Documents) -> Keyring:
@@ -102,12 +113,17 @@ def _key(path: Path) -> Keypair:
     if path.exists():
         return Keypair.load(path)
     key = Keypair.generate()
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SignatureFault(f"{path.parent}: cannot be made: {error.strerror or error}") from None
+    _make(path.parent)
     key.save(path)
     return key
+
+
+def _make(folder: Path) -> None:
+    """For its owner alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SignatureFault(f"{folder}: cannot be made: {error.strerror or error}") from None
 
 
 def _renewed(before: bytes | None, owner: Keypair, online: Keypair, now: dt.datetime) -> KeyDocument:

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,6 +39,7 @@ async def ingest(config: CollectorConfig, clock: Clock, *, relayed: bool) -> Non
     """Until SIGTERM, SIGINT, or the parent's end. Raises CatalogueError, AccountsFault, DocumentsFault, LogDamaged,
     LogUnavailable, ConfigError where it cannot start. `relayed`: other paths go to a web process."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
+    _allow_connections()
     gc.freeze()
     gc.set_threshold(*_COLLECT)
     listening = inherited("public") or public(config)
@@ -57,6 +59,12 @@ async def ingest(config: CollectorConfig, clock: Clock, *, relayed: bool) -> Non
         await app.callers.write_seen()
 
 
+def _allow_connections() -> None:
+    """As many as the system lets this process have: every waiting probe holds one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @asynccontextmanager
 async def _parts(config: CollectorConfig, clock: Clock, relayed: bool) -> AsyncIterator[tuple[Parts, SqliteLog, Desk]]:
     """Everything that ingest needs, open; closed in the end, the log last of all."""
@@ -71,7 +79,6 @@ async def _parts(config: CollectorConfig, clock: Clock, relayed: bool) -> AsyncI
         documents = Documents.open(config.documents_file)
         stack.callback(documents.close)
         relay = Relay(config.sockets / WEB_SOCKET if relayed else None)
-        stack.push_async_callback(relay.aclose)
         desk = Desk(documents, clock)
         desk.look()
         parts = Parts(

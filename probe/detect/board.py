@@ -4,14 +4,12 @@ What is judged together is a cluster: excursions of one service in one country w
 cluster is swept again only where something came that could change it.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from probe.detect.cell import History, Standing, unpacked
 from probe.detect.elsewhere import Word
-from probe.detect.exact import Contrast
 from probe.detect.excursion import Excursion
-from probe.detect.judging import Candidate, judge
+from probe.detect.judging import Candidate, judge, mixed
 from probe.detect.records import Evidence, Restriction, State
 from probe.detect.settings import HOUR, MINUTE, Settings
 from probe.detect.store import Votes
@@ -23,6 +21,7 @@ Group = tuple[str, str, str, str]
 _STANDS = 3  # failures before a service is said to be blocked since before it was measured
 _MOST = 40  # witnesses that are named
 _FOREVER = float("inf")
+_OVERLAP = 2 * HOUR  # so far back noise may have been under way together with what is new
 _NOTHING = (0, None, None)
 
 
@@ -30,132 +29,177 @@ class Touched:
     """Since when something new is known of services and networks."""
 
     def __init__(self) -> None:
+        self.earliest = _FOREVER
         self.services: dict[tuple[str, str], float] = {}
         self.networks: dict[tuple[str, int], float] = {}
 
     def add(self, cell: Cell, time: float) -> None:
-        service, network = (cell.platform, cell.service), (cell.country, cell.asn)
-        self.services[service] = min(time, self.services.get(service, _FOREVER))
-        self.networks[network] = min(time, self.networks.get(network, _FOREVER))
+        service, network = cell[2:4], cell[:2]
+        self.earliest = min(self.earliest, time)
+        if time < self.services.get(service, _FOREVER):
+            self.services[service] = time
+        if time < self.networks.get(network, _FOREVER):
+            self.networks[network] = time
 
     def since(self, cells: Iterable[Cell]) -> float:
-        moments = [self.services.get((cell.platform, cell.service), _FOREVER) for cell in cells]
-        return min([*moments, *(self.networks.get((cell.country, cell.asn), _FOREVER) for cell in cells)])
+        moments = [_FOREVER]
+        for cell in cells:
+            moments.append(self.services.get((cell.platform, cell.service), _FOREVER))
+            moments.append(self.networks.get((cell.country, cell.asn), _FOREVER))
+        return min(moments)
 
 
 class _Cluster:
-    """Candidates that were swept together, what they are known by, and until when new votes could change them."""
+    """Candidates that were swept together, what they are known by, and until when late votes could change them."""
 
-    def __init__(self, candidates: Sequence[Candidate], settings: Settings) -> None:
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
         self.candidates = candidates
         self.key = tuple(_key(candidate) for candidate in candidates)
         self.since = min(candidate.onset for candidate in candidates)
-        self.contrasts: dict[int, tuple[Contrast, ...]] = {}
-        self._longest = settings.old_streak
+        self.until = max(candidate.newest for candidate in candidates)
+
+
+class _Field:
+    """What is known of one group: the cells with something in them, the candidates worth judging, their clusters."""
+
+    def __init__(self) -> None:
+        self.cells: set[Cell] = set()
+        self.networks: set[int] = set()
+        self.worthy: dict[tuple[Cell, float], Candidate] = {}
+        self.clusters: dict[tuple[object, ...], _Cluster] = {}
+        self.said: dict[Cell, list[Restriction]] = {}
 
     @property
     def until(self) -> float:
-        return max(self._changeable(candidate) for candidate in self.candidates)
-
-    def _changeable(self, candidate: Candidate) -> float:
-        decided = candidate.judgement.confirmed
-        closed = candidate.excursion.closed
-        return decided if decided is not None else closed if closed is not None else candidate.onset + self._longest
+        return max((cluster.until for cluster in self.clusters.values()), default=-_FOREVER)
 
 
 class Board:
     def __init__(self, tracks: Tracks, votes: Votes, settings: Settings) -> None:
         self._tracks, self._votes, self._settings = tracks, votes, settings
-        self._members: dict[Group, set[Cell]] = defaultdict(set)
-        self._clusters: dict[Group, dict[tuple[object, ...], _Cluster]] = {}
-        self._networks: dict[Group, set[int]] = defaultdict(set)
-        self._until: dict[Group, float] = {}
+        self._fields: dict[Group, _Field] = {}
         self._signs: dict[Cell, tuple[object, ...]] = {}
         self._live: set[Cell] = set()
+        self._judged: set[Group] = set()  # with something that late votes could change
 
-    def update(self, ran: Iterable[Cell], touched: Touched) -> Iterator[tuple[Cell, list[Restriction]]]:
-        """The restrictions of every cell that may have changed."""
-        groups = {group for cell in ran if (group := self._place(cell)) is not None}
-        for group, until in self._until.items():
-            if min(touched.since(self._members[group]), touched.services.get(group[1:3], _FOREVER)) <= until:
-                groups.add(group)
+    def update(self, ran: Mapping[Cell, float], touched: Touched) -> Iterator[tuple[Cell, list[Restriction]]]:
+        """The restrictions of every cell that may have changed. `ran` says since when each cell was run."""
+        since: dict[Group, float] = {}
+        for cell, time in ran.items():
+            group = self._place(cell)
+            if group is not None:
+                since[group] = min(time, since.get(group, _FOREVER))
+        for group in self._judged:
+            field = self._fields[group]
+            if touched.earliest <= field.until:
+                late = touched.since(candidate.cell for candidate in field.worthy.values())
+                if late <= field.until:
+                    since[group] = min(late, since.get(group, _FOREVER))
         around = Surroundings(self._votes)
-        for group in sorted(groups):
-            yield from self._of_group(group, touched, around)
+        for group in sorted(since):
+            field = self._fields[group]
+            yield from self._of_group(field, since[group], touched, around)
+            (self._judged.add if field.clusters else self._judged.discard)(group)
 
     def restore(self, cells: Iterable[Cell]) -> None:
         """Finds its places again among histories that were read back."""
-        for cell in cells:
-            self._place(cell)
+        groups = {group for cell in cells if (group := self._place(cell)) is not None}
+        around, nothing = Surroundings(self._votes), Touched()
+        for group in sorted(groups):
+            list(self._of_group(self._fields[group], -_FOREVER, nothing, around))
+            self._judged.add(group)
 
-    def drafts(self, cell: Cell) -> History:
+    def _history(self, cell: Cell) -> History:
         return self._tracks.cells[cell].history
 
     def _place(self, cell: Cell) -> Group | None:
         """The cell's group, where something about the cell is new to judge."""
         group = (cell.country, cell.platform, cell.service, cell.aspect)
+        field = self._fields.get(group)
         if cell not in self._signs:
-            self._networks[group].add(cell.asn)
-        history = self.drafts(cell)
-        standing = history.standing
+            field = self._fields.setdefault(group, _Field())
+            field.networks.add(cell.asn)
+        history = self._history(cell)
+        excursion, standing = history.excursion, history.standing
         signs = (len(history.past), history.past[-1][0] if history.past else None, standing and standing.ended)
-        live = history.excursion is not None and history.excursion.peak >= self._settings.kept * history.excursion.threshold
-        stands = _stands(history) and standing is not None and standing.ended is None
-        same = self._signs.get(cell, _NOTHING) == signs
+        live = excursion is not None and excursion.peak >= self._settings.kept * excursion.threshold
+        live = live or (_stands(history) and standing is not None and standing.ended is None)
+        same = self._signs.get(cell, _NOTHING) == signs and not live and cell not in self._live
         self._signs[cell] = signs
-        if same and not live and not stands and cell not in self._live:
+        (self._live.add if live else self._live.discard)(cell)
+        if same or field is None:
             return None
-        (self._live.add if live or stands else self._live.discard)(cell)
-        self._members[group].add(cell)
+        field.cells.add(cell)
         return group
 
-    def _of_group(self, group: Group, touched: Touched, around: Surroundings) -> Iterator[tuple[Cell, list[Restriction]]]:
-        cells = sorted(self._members[group])
-        old, new = self._clusters.get(group, {}), {}
-        found: dict[Cell, list[Restriction]] = {cell: [] for cell in cells}
-        candidates = [Candidate(c, e) for c in cells for e in _excursions(self.drafts(c), self._settings)]
-        for chain in _chained(candidates, self._settings.together):
-            cluster = _Cluster(chain, self._settings)
+    def _of_group(
+        self, field: _Field, since: float, touched: Touched, around: Surroundings
+    ) -> Iterator[tuple[Cell, list[Restriction]]]:
+        old = field.clusters
+        self._choose(field, since - _OVERLAP)
+        field.clusters = {}
+        found: dict[Cell, list[Restriction]] = {cell: [] for cell in sorted(field.cells)}
+        for chain in _chained(list(field.worthy.values()), self._settings.together):
+            cluster = _Cluster(chain)
             known = old.get(cluster.key)
-            if known is not None and touched.since(candidate.cell for candidate in chain) > known.until:
-                _carry(known, cluster)
-            else:
-                self._sweep(cluster, around, len(self._networks[group]))
-            new[cluster.key] = cluster
-            for place, candidate in enumerate(cluster.candidates):
-                self._record(found, candidate, cluster.contrasts.get(place, ()))
-        self._clusters[group] = new
-        self._until[group] = max((cluster.until for cluster in new.values()), default=-_FOREVER)
-        for cell in cells:
-            self._standing(found, cell, around)
-        yield from found.items()
+            late = touched.since(candidate.cell for candidate in chain) <= cluster.until
+            if late or known is None or not _carried(known, cluster):
+                self._sweep(cluster, around, len(field.networks))
+            field.clusters[cluster.key] = cluster
+            for candidate in cluster.candidates:
+                self._record(found, candidate)
+        for cell, records in found.items():
+            self._standing(records, cell, around)
+            if records or field.said.get(cell):
+                yield cell, records
+        field.said = found
+
+    def _choose(self, field: _Field, since: float) -> None:
+        """Candidates anew from `since` on; those before stay. What alone is noise matters beside others of its time."""
+        settings = self._settings
+        kept = {key: c for key, c in field.worthy.items() if (c.excursion.closed or _FOREVER) < since}
+        fresh = [
+            Candidate(cell, excursion)
+            for cell in sorted(field.cells)
+            for excursion in _excursions(self._history(cell), settings, since)
+        ]
+        share = 1 / max(2, len(field.networks))
+        parts = [(candidate, mixed(candidate.excursion.peak, share)) for candidate in fresh]
+        most = sum(part for _, part in parts)
+        for candidate in fresh:
+            threshold = candidate.excursion.threshold
+            alone = candidate.excursion.peak >= settings.suspected * threshold
+            if alone or (most >= threshold and _total(candidate, parts, settings.together) >= threshold):
+                kept[candidate.cell, candidate.excursion.start] = candidate
+        field.worthy = kept
 
     def _sweep(self, cluster: _Cluster, around: Surroundings, networks: int) -> None:
-        last = max(candidate.excursion.last for candidate in cluster.candidates)
-        until = min(last, max(candidate.onset for candidate in cluster.candidates) + self._settings.old_streak)
+        latest = max(candidate.onset for candidate in cluster.candidates) + self._settings.old_streak
+        until = min(cluster.until, latest)
         elsewhere = around.elsewhere(cluster.candidates[0].cell, cluster.since - 10 * MINUTE, until)
+        for candidate in cluster.candidates:
+            candidate.reset()
         judge(cluster.candidates, networks, elsewhere, around.unfit, self._settings)
-        for place, candidate in enumerate(cluster.candidates):
-            cluster.contrasts[place] = around.contrasts(candidate, elsewhere)
+        for candidate in cluster.candidates:
+            candidate.contrasts = around.contrasts(candidate, elsewhere)
 
-    def _record(
-        self, found: Mapping[Cell, list[Restriction]], candidate: Candidate, contrasts: tuple[Contrast, ...]
-    ) -> None:
-        state, event = _state(candidate, self._settings, self.drafts(candidate.cell)), _event(candidate)
+    def _record(self, found: Mapping[Cell, list[Restriction]], candidate: Candidate) -> None:
+        history = self._history(candidate.cell)
+        state, event = _state(candidate, self._settings, history), _event(candidate)
         if state is not None and event is not None:
-            found[candidate.cell].append(restriction(candidate, event, state, contrasts))
+            found[candidate.cell].append(restriction(candidate, event, state))
 
-    def _standing(self, found: Mapping[Cell, list[Restriction]], cell: Cell, around: Surroundings) -> None:
-        standing = self.drafts(cell).standing
-        if standing is None or not _stands(self.drafts(cell)):
+    def _standing(self, records: list[Restriction], cell: Cell, around: Surroundings) -> None:
+        standing = self._history(cell).standing
+        if standing is None or not _stands(self._history(cell)):
             return
-        here = (standing.failed, 0)
-        elsewhere = around.elsewhere(cell, standing.first, standing.first + 2 * HOUR)
-        if elsewhere.word(standing.first, standing.first, min(standing.last, standing.first + 2 * HOUR), here) is not Word.FAILS:
-            found[cell].append(_stood(cell, standing))
+        until = min(standing.last, standing.first + 2 * HOUR)
+        elsewhere = around.elsewhere(cell, standing.first, until)
+        if elsewhere.word(standing.first, standing.first, until, (standing.failed, 0)) is not Word.FAILS:
+            records.append(_stood(cell, standing))
 
 
-def restriction(candidate: Candidate, event: str, state: State, contrasts: tuple[Contrast, ...]) -> Restriction:
+def restriction(candidate: Candidate, event: str, state: State) -> Restriction:
     excursion, judgement, cell = candidate.excursion, candidate.judgement, candidate.cell
     over = excursion.closed is not None and state != "suspected"
     current = excursion.turns[-1][1] if excursion.turns else ""
@@ -181,12 +225,12 @@ def restriction(candidate: Candidate, event: str, state: State, contrasts: tuple
         end_confirmed_at=excursion.closed if over else None,
         segments=_segments(excursion, candidate.onset),
         scope=judgement.basis or "isp",
-        evidence=_evidence(candidate, contrasts),
+        evidence=_evidence(candidate),
         cell=cell,
     )
 
 
-def _evidence(candidate: Candidate, contrasts: tuple[Contrast, ...]) -> Evidence:
+def _evidence(candidate: Candidate) -> Evidence:
     excursion, judgement = candidate.excursion, candidate.judgement
     return Evidence(
         failed=excursion.failed,
@@ -198,7 +242,7 @@ def _evidence(candidate: Candidate, contrasts: tuple[Contrast, ...]) -> Evidence
         threshold=round(judgement.threshold, 2),
         basis=judgement.basis,
         elsewhere=judgement.elsewhere,
-        contrasts=contrasts,
+        contrasts=candidate.contrasts,
     )
 
 
@@ -250,11 +294,22 @@ def _segments(excursion: Excursion, onset: float) -> tuple[tuple[float, float | 
     return ended if excursion.closed is not None else (*ended, (max(excursion.since, onset), None))
 
 
-def _excursions(history: History, settings: Settings) -> Iterator[Excursion]:
-    yield from (unpacked(packed) for _, packed in history.past)
+def _excursions(history: History, settings: Settings, since: float) -> Iterator[Excursion]:
+    yield from (unpacked(packed) for closed, packed in history.past if closed >= since)
     now = history.excursion
     if now is not None and now.peak >= settings.kept * now.threshold:
         yield now
+
+
+def _beside(other: Candidate, candidate: Candidate, together: float) -> bool:
+    """Whether both were under way at one time, and began within an hour."""
+    ends = other.excursion.closed or _FOREVER, candidate.excursion.closed or _FOREVER
+    begins = other.excursion.start, candidate.excursion.start
+    return max(begins) <= min(ends) and abs(other.onset - candidate.onset) <= together
+
+
+def _total(candidate: Candidate, parts: Sequence[tuple[Candidate, float]], together: float) -> float:
+    return sum(part for other, part in parts if _beside(other, candidate, together))
 
 
 def _stands(history: History) -> bool:
@@ -276,7 +331,13 @@ def _key(candidate: Candidate) -> tuple[Cell, float, float, float | None]:
     return candidate.cell, candidate.excursion.start, candidate.onset, candidate.excursion.closed
 
 
-def _carry(known: _Cluster, cluster: _Cluster) -> None:
+def _carried(known: _Cluster, cluster: _Cluster) -> bool:
+    """Takes over what was judged, where nothing was written since that could decide more."""
     for old, new in zip(known.candidates, cluster.candidates, strict=True):
-        new.judgement, new.settled = old.judgement, old.settled
-    cluster.contrasts = known.contrasts
+        if old.settled:
+            new.judgement, new.settled, new.contrasts = old.judgement, True, old.contrasts
+        elif old.swept != len(new.excursion.ledger):
+            return False
+        else:
+            new.judgement, new.swept = old.judgement, old.swept
+    return True

@@ -13,7 +13,7 @@ from probe.detect.baseline import Baseline
 from probe.detect.excursion import Entry, Excursion, Weights
 from probe.detect.likelihood import CLASSES, class_of
 from probe.detect.settings import DAY, Settings
-from probe.detect.votes import FAILED, Order, Vote, order
+from probe.detect.votes import FAILED, Order, Vote
 
 _NEVER = -1e18
 _PARTIAL = -0.69  # ln 0.5: some endpoints of a service fail falsely more easily than all of them
@@ -74,9 +74,9 @@ def unpacked(packed: bytes) -> Excursion:
     return msgspec.msgpack.decode(packed, type=Excursion)
 
 
-def feed(history: History, vote: Vote, facts: Facts, settings: Settings) -> None:
-    """Takes the next vote of the cell, in the order of `probe.detect.votes.order`."""
-    seen = next_of(history, vote, settings)
+def feed(history: History, vote: Vote, place: Order, facts: Facts, settings: Settings) -> None:
+    """Takes the next vote of the cell; `place` is its `probe.detect.votes.order`, which must grow."""
+    seen = next_of(history, vote, place, settings)
     if seen is None:
         return
     if vote.witness and vote.witness != vote.probe and _crowded(history, vote, settings):
@@ -87,11 +87,11 @@ def feed(history: History, vote: Vote, facts: Facts, settings: Settings) -> None
         _failed(history, vote, seen, facts, settings)
 
 
-def next_of(history: History, vote: Vote, settings: Settings) -> Seen | None:
-    """What is known of the vote's probe; None where the vote is not one of its own: one a round, one re-test a minute."""
+def next_of(history: History, vote: Vote, place: Order, settings: Settings) -> Seen | None:
+    """What is known of the vote's probe; None where the vote does not count: one a round, one re-test a minute."""
     if history.at is not None and vote.time // DAY != history.at[0] // DAY:
         _forget(history, vote.time - settings.memory)
-    history.at = order(vote)
+    history.at = place
     seen = history.probes.get(vote.probe)
     if seen is None:
         seen = history.probes[vote.probe] = Seen()
@@ -115,11 +115,11 @@ def begin(history: History, vote: Vote, facts: Facts, settings: Settings) -> Exc
     return excursion
 
 
-def step(history: History, vote: Vote, failed: bool, full: float, some: float, settings: Settings) -> None:
+def step(history: History, vote: Vote, failed: bool, ratios: tuple[float, float], settings: Settings) -> None:
     """One vote with its log-likelihood ratios into the excursion that is open."""
     excursion = history.excursion
     assert excursion is not None
-    entry = Entry(vote.time, vote.probe, vote.steward, vote.outcome, vote.technique, failed, full, some)
+    entry = Entry(vote.time, vote.probe, vote.steward, vote.outcome, vote.technique, failed, *ratios)
     excursion.add(entry)
     if failed:
         excursion.pending[class_of(vote.technique)] += 1
@@ -177,7 +177,7 @@ def _worked(history: History, vote: Vote, seen: Seen, settings: Settings) -> Non
         history.baseline.commit(vote.time, 1, None, settings)
     else:
         weights = history.excursion.weights
-        step(history, vote, False, weights.worked_full, weights.worked_some, settings)
+        step(history, vote, False, (weights.worked_full, weights.worked_some), settings)
     history.worked = vote.time
 
 
@@ -218,7 +218,7 @@ def _failed(history: History, vote: Vote, seen: Seen, facts: Facts, settings: Se
         excursion = begin(history, vote, facts, settings)
     weights = excursion.weights
     more = weights.bonus[class_of(vote.technique)] + (_PARTIAL if vote.outcome == "partial" else 0.0)
-    step(history, vote, True, weights.failed_full + more, weights.failed_some + more, settings)
+    step(history, vote, True, (weights.failed_full + more, weights.failed_some + more), settings)
 
 
 def _another(excursion: Excursion, vote: Vote, settings: Settings) -> bool:

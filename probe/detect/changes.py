@@ -110,9 +110,7 @@ def _elsewhere(
     return any(owner.get(member.id) == name for group in groups if group is not mine for member in group)
 
 
-def _paired(
-    old: Sequence[Restriction], drafts: Sequence[Restriction]
-) -> list[tuple[Restriction, Restriction | None]]:
+def _paired(old: Sequence[Restriction], drafts: Sequence[Restriction]) -> list[tuple[Restriction, Restriction | None]]:
     """Each draft with the record that it continues: of the same kind, and of overlapping time."""
     free = list(old)
     pairs: list[tuple[Restriction, Restriction | None]] = []
@@ -130,7 +128,8 @@ def _overlap(was: Restriction, draft: Restriction) -> float:
     if (was.state == "standing") != (draft.state == "standing"):
         return -1.0
     ends = was.ended_at or _FOREVER, draft.ended_at or _FOREVER
-    common = min(min(ends), max(was.starts, draft.starts) + 1e9) - max(was.starts, draft.starts)
+    begins = max(was.starts, draft.starts)
+    common = min(*ends, begins + 1e9) - begins
     return common if common > 0 or was.starts == draft.starts else -1.0
 
 
@@ -146,13 +145,15 @@ def _life(record: Restriction) -> dict[Change, float]:
     """The moments of its life that were worth a word, in order."""
     life: dict[Change, float] = {}
     if record.state in {"standing", "resolver"}:
-        life[record.state] = record.starts  # type: ignore[index]
+        life[record.state] = record.starts
     elif record.suspected_at is not None:
         life["suspected"] = record.suspected_at
     if record.confirmed_at is not None:
         life["confirmed"] = record.confirmed_at
     if record.ended_at is not None:
-        life["ended" if record.confirmed_at is not None or record.state == "standing" else "dismissed"] = record.ended_at
+        life["ended" if record.confirmed_at is not None or record.state == "standing" else "dismissed"] = (
+            record.ended_at
+        )
     return life
 
 

@@ -12,14 +12,14 @@ import msgspec
 
 from probe.detect.board import Board, Touched
 from probe.detect.changes import Book, heaps, named
+from probe.detect.fleet import Fleet
 from probe.detect.presence import Pulse
 from probe.detect.records import Incident, Restriction, Retest, Transition
-from probe.detect.retests import Retests
+from probe.detect.retests import FRESH, Retests
 from probe.detect.settings import MINUTE, Settings
 from probe.detect.store import MemoryVotes, Votes
 from probe.detect.surroundings import Surroundings
 from probe.detect.tracks import Kept, Tracks
-from probe.detect.fleet import Fleet
 from probe.detect.votes import REACHABILITY, VOTING, Cell, Presence, Vote, cells_of, votes_on_network
 
 _OFTEN = 2 * MINUTE  # how often silence is looked for
@@ -92,8 +92,8 @@ class Detector:
 
     def tick(self, now: float) -> Tick:
         """Brings everything up to date. `now` is the newest moment that may be in the data."""
-        ran = self._tracks.run()
-        for cell, time in ran.items():
+        ran, again = self._tracks.run()
+        for cell, time in again.items():
             self._touched.add(cell, time)
         before = now - self._settings.memory
         transitions: list[Transition] = []
@@ -106,7 +106,7 @@ class Detector:
             if new != old:
                 changed |= heaps(old) | heaps(new)
         transitions.extend(self._book.gather(self._settings, self._name, self._fine, changed))
-        retests = self._retests.wanted(now, self._open(ran))
+        retests = self._retests.wanted(now, self._open(ran, now))
         self._changed |= ran.keys()
         self._touched = Touched()
         archived = self._age(now, before) if self._durable else []
@@ -147,15 +147,19 @@ class Detector:
             return []
         return Surroundings(self._votes).working(members[0].country, asns, hit, since, until)
 
-    def _open(self, ran: Iterable[Cell]) -> Iterator[tuple[Cell, float]]:
-        """Cells where a doubt was raised that nothing has settled yet."""
-        self._doubts |= {cell for cell in ran if cell.aspect == REACHABILITY}
+    def _open(self, ran: Iterable[Cell], now: float) -> Iterator[tuple[Cell, float]]:
+        """Cells where a doubt was raised just now that nothing has settled yet."""
+        cells = self._tracks.cells
+        self._doubts |= {c for c in ran if cells[c].history.excursion is not None and c.aspect == REACHABILITY}
         for cell in list(self._doubts):
-            excursion = self._tracks.cells[cell].history.excursion
-            if excursion is None or any(r.state == "confirmed" for r in self._book.restrictions.get(cell, ())):
+            excursion = cells[cell].history.excursion
+            if excursion is None or now - excursion.last > FRESH or cell.operator or self._sure(cell):
                 self._doubts.discard(cell)
             else:
                 yield cell, excursion.last
+
+    def _sure(self, cell: Cell) -> bool:
+        return any(record.state == "confirmed" for record in self._book.restrictions.get(cell, ()))
 
     def _age(self, now: float, before: float) -> list[Restriction | Incident]:
         if now // _OFTEN == (now - 1) // _OFTEN:

@@ -37,6 +37,10 @@ class Elsewhere:
         self._seen = {witness: sorted(pairs) for witness, pairs in seen.items()}
         self._times = {witness: [time for time, _ in pairs] for witness, pairs in self._seen.items()}
 
+    @property
+    def empty(self) -> bool:
+        return not self._seen
+
     def word(self, began: float, pivot: float, now: float, here: tuple[int, int]) -> Word:
         """Newer than `pivot` and known at `now`; `here` is (failed, worked) in that time. Who failed long before it
         `began` here is not asked."""

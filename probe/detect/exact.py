@@ -26,7 +26,9 @@ def fisher(table: tuple[tuple[int, int], tuple[int, int]]) -> float:
     row, column, total = a + b, a + c, a + b + c + d
     most = min(row, column)
     whole = _choose(total, column)
-    return min(1.0, sum(math.exp(_choose(row, k) + _choose(total - row, column - k) - whole) for k in range(a, most + 1)))
+    return min(
+        1.0, sum(math.exp(_choose(row, k) + _choose(total - row, column - k) - whole) for k in range(a, most + 1))
+    )
 
 
 def contrast(name: str, here: tuple[int, int], there: tuple[int, int], what: str, against: str) -> Contrast:

@@ -1,4 +1,4 @@
-"""What is known of the whole fleet on a day, from the days before it: how often it votes, and how platforms usually fail.
+"""What is known of the whole fleet on a day, from the days before it: how often it votes, how platforms usually fail.
 
 The figures are rounded to a coarse grid, so that a late vote seldom changes them; where it does, cells are run again.
 """
@@ -25,7 +25,7 @@ class Day(msgspec.Struct):
 
     votes: int = 0
     cells: int = 0
-    services: dict[str, tuple[int, int]] = {}
+    services: dict[str, list[int]] = {}
 
 
 class Fleet(msgspec.Struct):
@@ -35,8 +35,10 @@ class Fleet(msgspec.Struct):
     def count(self, time: float, service: str, failed: bool) -> None:
         day = self._day(time)
         day.votes += 1
-        worked, fell = day.services.get(service, (0, 0))
-        day.services[service] = (worked, fell + 1) if failed else (worked + 1, fell)
+        counts = day.services.get(service)
+        if counts is None:
+            counts = day.services[service] = [0, 0]
+        counts[failed] += 1
         self.first = min(self.first, time)
 
     def meet(self, time: float, before: float | None) -> None:
@@ -68,7 +70,11 @@ class Fleet(msgspec.Struct):
             self.days[day] = _with_cells(self.days.get(day, Day()), self.days.pop(old).cells)
 
     def _day(self, time: float) -> Day:
-        return self.days.setdefault(int(time // DAY), Day())
+        number = int(time // DAY)
+        day = self.days.get(number)
+        if day is None:
+            day = self.days[number] = Day()
+        return day
 
     def _past(self, day: int) -> list[int]:
         return [number for number in self.days if day - _WEEK <= number < day]

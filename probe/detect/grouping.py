@@ -29,7 +29,9 @@ def grouped(restrictions: Iterable[Restriction], settings: Settings) -> Groups:
     return groups
 
 
-def incident(members: Sequence[Restriction], name: str, fine: Callable[[Sequence[Restriction]], Sequence[str]]) -> Incident:
+def incident(
+    members: Sequence[Restriction], name: str, fine: Callable[[Sequence[Restriction]], Sequence[str]]
+) -> Incident:
     """What the members say together; only those that are confirmed speak, where any is. `fine` finds what else was
     measured there in that time and worked."""
     solid = [member for member in members if member.state in _SOLID] or list(members)
@@ -81,7 +83,7 @@ def _state(members: Sequence[Restriction]) -> State:
     states = {member.state for member in members}
     for state in ("confirmed", "suspected", "ended"):
         if state in states:
-            return state  # type: ignore[return-value]
+            return state
     return "dismissed"
 
 

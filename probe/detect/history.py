@@ -9,7 +9,6 @@ from probe.detect.settings import DAY, MINUTE, Settings
 from probe.detect.speed import beside_others
 from probe.detect.votes import Presence, Vote, order
 
-
 _ROUND = 5 * MINUTE
 
 
@@ -46,7 +45,7 @@ def checked_in(votes: Iterable[Vote]) -> Iterator[Presence]:
     last: dict[tuple[str, str, int], float] = {}
     for vote in votes:
         key = (vote.probe, vote.country, vote.asn)
-        if not vote.control and vote.time // _ROUND != last.get(key):
+        if vote.role != "control" and vote.time // _ROUND != last.get(key):
             last[key] = vote.time // _ROUND
             yield Presence(time=vote.time, country=vote.country, asn=vote.asn, probe=vote.probe, witness=vote.witness)
 

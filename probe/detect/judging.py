@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from probe.detect.elsewhere import Elsewhere, Word
+from probe.detect.exact import Contrast
 from probe.detect.excursion import Entry, Excursion
 from probe.detect.settings import MINUTE, Settings
 from probe.detect.votes import NETWORK, Cell
@@ -47,11 +48,26 @@ class Candidate:
     def __init__(self, cell: Cell, excursion: Excursion) -> None:
         self.cell, self.excursion = cell, excursion
         self.onset, self.after = excursion.onset()
-        self.judgement = Judgement(threshold=excursion.threshold)
+        self.contrasts: tuple[Contrast, ...] = ()
+        self.reset()
+
+    def reset(self) -> None:
+        self.judgement = Judgement(threshold=self.excursion.threshold)
         self.taken: list[Entry] = []
         self.first: dict[str, float] = {}
         self.full = self.some = 0.0
-        self.settled = False
+        self.settled, self.swept = False, 0
+
+    def settle(self, judgement: Judgement) -> None:
+        self.judgement, self.settled = judgement, True
+
+    @property
+    def newest(self) -> float:
+        """Until when anything that came late could change what is judged: the decision, or what was written last."""
+        decided = self.judgement.confirmed
+        return (
+            decided if decided is not None else self.excursion.ledger[-1].time if self.excursion.ledger else self.onset
+        )
 
     def take(self, entry: Entry) -> None:
         self.taken.append(entry)
@@ -124,13 +140,22 @@ def _second(first: Mapping[str, float]) -> float:
     return max(times[0], times[min(1, len(times) - 1)] - MINUTE)
 
 
+def mixed(ratio: float, share: float) -> float:
+    """A network's part in the national statistic, where that share of networks may be affected."""
+    return math.log(1 - share + share * math.exp(ratio))
+
+
 def judge(
     candidates: Sequence[Candidate], networks: int, elsewhere: Elsewhere, unfit: Fitness, settings: Settings
 ) -> None:
     """Fills the judgements of all excursions of one service in one country, each of its own cell or time."""
     own = any(candidate.cell.aspect == NETWORK for candidate in candidates)
     sweep = _Sweep(networks, elsewhere, unfit, settings, own)
-    events = [(entry.time, number, place) for number, c in enumerate(candidates) for place, entry in enumerate(c.excursion.ledger)]
+    events = [
+        (entry.time, number, place)
+        for number, c in enumerate(candidates)
+        for place, entry in enumerate(c.excursion.ledger)
+    ]
     for time, number, place in sorted(events):
         candidate = candidates[number]
         entry = candidate.excursion.ledger[place]
@@ -138,13 +163,12 @@ def judge(
         if entry.failed:
             sweep.at(time, candidate, candidates)
     for candidate in candidates:
+        candidate.swept = len(candidate.excursion.ledger)
         candidate.judgement.ratio = candidate.judgement.ratio or candidate.excursion.peak
 
 
 class _Sweep:
-    def __init__(
-        self, networks: int, elsewhere: Elsewhere, unfit: Fitness, settings: Settings, own: bool
-    ) -> None:
+    def __init__(self, networks: int, elsewhere: Elsewhere, unfit: Fitness, settings: Settings, own: bool) -> None:
         self._networks, self._elsewhere, self._own = max(2, networks), elsewhere, own
         self._unfit, self._settings = unfit, settings
         self._nationally: list[tuple[float, float]] = []  # (when, onset) of national confirmations
@@ -155,33 +179,41 @@ class _Sweep:
             return
         threshold = candidate.excursion.threshold
         if candidate.ratio >= min(self._settings.suspected * threshold, self._wanted(candidate, time)):
-            self._alone(time, candidate, threshold)
+            self._alone(time, candidate)
         if candidate.settled or candidate.ratio < self._settings.kept * threshold:
             return
         peers = [c for c in all_of_them if self._beside(c, candidate, time)]
         if len({c.cell.asn for c in peers}) > 1:
-            self._together(time, candidate, peers)
+            self._together(time, peers)
 
-    def _alone(self, time: float, candidate: Candidate, threshold: float) -> None:
+    def _alone(self, time: float, candidate: Candidate) -> None:
         pivot = _second(candidate.first)
         word, here = self._word(pivot, time, [candidate])
+        threshold = candidate.excursion.threshold
+        judgement = Judgement(confirmed=time, threshold=threshold, pivot=pivot, here=here, elsewhere=word)
         if word is Word.FAILS:
-            self._settle(candidate, time, "everywhere", "", pivot, here, word)
+            judgement.event, judgement.ratio = "everywhere", candidate.ratio
+            candidate.settle(judgement)
             return
         enough = candidate.ratio >= threshold and len(candidate.first) > 1
-        if not (self._passes(word) and (enough or candidate.ratio >= self._wanted(candidate, time))):
-            return
+        if self._passes(word) and (enough or candidate.ratio >= self._wanted(candidate, time)):
+            self._fitting(time, candidate, judgement)
+
+    def _fitting(self, time: float, candidate: Candidate, judgement: Judgement) -> None:
+        """The same without probes that fail at everything."""
         standing = candidate.fit(self._unfit)
         if not standing.first:
             return
-        word, here = self._word(_second(standing.first), time, [candidate])
-        known = self._passes(word)
-        if known and standing.ratio >= threshold and standing.prevails:
-            candidate.judgement.ratio = standing.ratio
-            self._settle(candidate, time, "here", "isp", _second(standing.first), here, word)
-        elif known and standing.ratio >= self._wanted(candidate, time):
-            candidate.judgement.ratio = standing.ratio
-            self._settle(candidate, time, "here", "national", _second(standing.first), here, word)
+        judgement.pivot, judgement.ratio = _second(standing.first), standing.ratio
+        judgement.elsewhere, judgement.here = self._word(judgement.pivot, time, [candidate])
+        if not self._passes(judgement.elsewhere):
+            return
+        if standing.ratio >= judgement.threshold and standing.prevails:
+            judgement.basis = "isp"
+            candidate.settle(judgement)
+        elif standing.ratio >= self._wanted(candidate, time):
+            judgement.basis = "national"
+            candidate.settle(judgement)
 
     def _wanted(self, candidate: Candidate, time: float) -> float:
         """What a network needs of its own to be one of those that a national restriction was confirmed of."""
@@ -197,22 +229,30 @@ class _Sweep:
         least = _CERTAIN + math.log(self._networks - 1)
         return max(self._settings.kept * candidate.excursion.threshold, min(least, candidate.excursion.cap - 1e-6))
 
-    def _together(self, time: float, candidate: Candidate, peers: Sequence[Candidate]) -> None:
+    def _together(self, time: float, peers: Sequence[Candidate]) -> None:
         fits = [(peer, peer.fit(self._unfit)) for peer in peers]
-        fits = [(peer, fit) for peer, fit in fits if fit.ratio >= self._settings.kept * peer.excursion.threshold and fit.first]
+        fits = [(p, fit) for p, fit in fits if fit.first and fit.ratio >= self._settings.kept * p.excursion.threshold]
         wanted = max(peer.excursion.threshold for peer in peers) + _NATIONAL
-        share = 1 / self._networks
-        total = sum(math.log(1 - share + share * math.exp(fit.ratio)) for _, fit in fits)
+        total = sum(mixed(fit.ratio, 1 / self._networks) for _, fit in fits)
         if total < wanted or len({peer.cell.asn for peer, _ in fits}) < 2:
             return
         pivot = _second({str(peer.cell.asn): min(fit.first.values()) for peer, fit in fits})
         word, here = self._word(pivot, time, [peer for peer, _ in fits])
-        if word is Word.FAILS or not self._passes(word):
+        if not self._passes(word):
             return
         for peer, fit in fits:
             if not peer.settled and fit.ratio >= self._certain(peer) and peer.failing:
-                peer.judgement.ratio, peer.judgement.threshold = total, wanted
-                self._settle(peer, time, "here", "national", pivot, here, word)
+                peer.settle(
+                    Judgement(
+                        confirmed=time,
+                        basis="national",
+                        ratio=total,
+                        threshold=wanted,
+                        pivot=pivot,
+                        here=here,
+                        elsewhere=word,
+                    )
+                )
             self._nationally.append((time, peer.onset))
 
     def _beside(self, other: Candidate, candidate: Candidate, time: float) -> bool:
@@ -228,16 +268,6 @@ class _Sweep:
         began = min(min(candidate.first.values()) for candidate in several)
         return self._elsewhere.word(began, pivot, time, counted), counted
 
-    def _passes(self, word: Word) -> bool:
+    def _passes(self, word: str) -> bool:
         """Anchors have several operators each: that a network carries nothing needs no word from elsewhere."""
-        return word is Word.WORKS or self._own or (word is Word.UNKNOWN and self._settings.elsewhere == "where-known")
-
-    def _settle(
-        self, candidate: Candidate, time: float, event: str, basis: str, pivot: float, here: tuple[int, int], word: Word
-    ) -> None:
-        judgement = candidate.judgement
-        candidate.settled = True
-        judgement.confirmed, judgement.event, judgement.basis = time, event, basis
-        judgement.pivot, judgement.here, judgement.elsewhere = pivot, here, word
-
-
+        return word == Word.WORKS or self._own or (word == Word.UNKNOWN and self._settings.elsewhere == "where-known")

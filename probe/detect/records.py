@@ -1,4 +1,4 @@
-"""What detection says: restrictions, incidents, their transitions, and the re-tests it asks for. Times in seconds (UTC)."""
+"""What detection says: restrictions, incidents, their transitions, the re-tests it asks for. Times in seconds (UTC)."""
 
 import datetime as dt
 from typing import Any, Literal
@@ -11,9 +11,19 @@ from probe.detect.votes import Cell
 
 State = Literal["suspected", "confirmed", "ended", "dismissed", "standing", "resolver"]
 Change = Literal[
-    "suspected", "confirmed", "reopened", "technique", "spread", "ended", "dismissed", "corrected", "withdrawn", "merged",
-    "standing", "resolver", "alarm",
-]  # fmt: skip
+    "suspected",
+    "confirmed",
+    "reopened",
+    "technique",
+    "spread",
+    "ended",
+    "dismissed",
+    "corrected",
+    "withdrawn",
+    "merged",
+    "standing",
+    "resolver",
+]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +44,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True):
-    """One service of one network, from its onset. `onset_after` and `onset_before` bracket the onset: the last vote that
-    worked and the first that failed. `ended_at` is since when it works again, decided at `end_confirmed_at`."""
+    """One service of one network, from its onset, which lies between `onset_after`, the last vote that worked, and
+    `onset_before`, the first that failed. `ended_at` is since when it works again, decided at `end_confirmed_at`."""
 
     id: str
     event: str

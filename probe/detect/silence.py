@@ -55,8 +55,8 @@ def silences(beats: Mapping[Network, Sequence[Beats]], now: float, threshold: fl
     for network in sorted(beats):
         own = sorted(gap for gap in gaps if gap.network == network)
         others = [gap for gap in gaps if gap.network != network]
-        count = sum(number for other, number in active.items() if other != network)
-        found.extend(_of_network(network, own, others, active[network], count, threshold))
+        elsewhere = sum(number for other, number in active.items() if other != network)
+        found.extend(_of_network(own, others, (active[network], elsewhere), threshold))
     return found
 
 
@@ -77,10 +77,9 @@ def _gaps(network: Network, beats: Beats, now: float) -> list[_Gap]:
     return gaps
 
 
-def _of_network(
-    network: Network, own: list[_Gap], others: list[_Gap], here: int, count: int, threshold: float
-) -> list[Silence]:
+def _of_network(own: list[_Gap], others: list[_Gap], active: tuple[int, int], threshold: float) -> list[Silence]:
     found: list[Silence] = []
+    here, count = active
     for gap in own:
         at = gap.late
         if found and (found[-1].end is None or at < found[-1].end):
@@ -97,5 +96,5 @@ def _of_network(
         end = None if None in backs else sorted(back for back in backs if back is not None)[1]
         told = contrast("check-ins", table[0], table[1], "to check in here", "elsewhere")
         begin = min(g.last for g in late.values())
-        found.append(Silence(network, begin, at, end, tuple(sorted(late)), ratio, told))
+        found.append(Silence(gap.network, begin, at, end, tuple(sorted(late)), ratio, told))
     return found

@@ -16,7 +16,7 @@ import msgspec
 from probe.detect.cell import Facts, History, begin, next_of, step
 from probe.detect.exact import median, spread
 from probe.detect.settings import MINUTE, Settings
-from probe.detect.votes import Vote
+from probe.detect.votes import Order, Vote
 
 _FIGURES, _ENOUGH = 64, 10  # of a cell that are remembered, and that it needs before it can judge
 _LEAST_SCALE = 0.2  # of a logarithm: no cell is steadier than that
@@ -26,9 +26,9 @@ _ROUND = 5 * MINUTE
 _OTHERS = 2
 
 
-def feed_speed(history: History, vote: Vote, facts: Facts, settings: Settings) -> None:
+def feed_speed(history: History, vote: Vote, place: Order, facts: Facts, settings: Settings) -> None:
     """Takes the next vote of a cell of speeds; votes without figures are not among them."""
-    seen = next_of(history, vote, settings)
+    seen = next_of(history, vote, place, settings)
     if seen is None or not vote.confirms:
         return
     figure = slowness(vote)
@@ -44,7 +44,7 @@ def feed_speed(history: History, vote: Vote, facts: Facts, settings: Settings) -
         excursion.centre, excursion.scale = centre, scale
     full, some = (_shifted(figure, excursion.centre, excursion.scale, shift) for shift in _SHIFTS)
     seen.streak = (vote.time if seen.streak is None else seen.streak) if some > 0 else None
-    step(history, vote, some > 0, full, some, settings)
+    step(history, vote, some > 0, (full, some), settings)
     if some <= 0:
         history.worked = vote.time
 

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from probe.detect.votes import Cell, Order, Vote, order
+from probe.detect.votes import Cell, Order, Vote
 
 
 class Votes(Protocol):
     """Fourteen days of votes, each once. `since` and `until` are seconds and inclusive."""
 
-    def append(self, cell: Cell, vote: Vote) -> bool:
-        """False where a vote of the same `order` lies there already."""
+    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
+        """False where a vote of the same `order`, which is `place`, lies there already."""
 
     def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         """The cell's votes behind `after`, in the order of `probe.detect.votes.order`."""
@@ -43,13 +43,13 @@ class MemoryVotes:
 
         self._kept: dict[Cell, list[tuple[Order, bytes]]] = defaultdict(list)
 
-    def append(self, cell: Cell, vote: Vote) -> bool:
-        if cell not in self._cells:
-            self._cells[cell] = ([], [])
+    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
+        lists = self._cells.get(cell)
+        if lists is None:
+            lists = self._cells[cell] = ([], [])
             self._services[cell.platform, cell.service].add(cell)
             self._networks[cell.country, cell.asn].add(cell)
-        orders, votes = self._cells[cell]
-        place = order(vote)
+        orders, votes = lists
         if not orders or place > orders[-1]:
             orders.append(place)
             votes.append(vote)
@@ -83,13 +83,13 @@ class MemoryVotes:
 
     def forget(self, before: float) -> None:
         for orders, votes in self._cells.values():
-            end = bisect_left(orders, (before,))  # type: ignore[arg-type]
+            end = bisect_left(orders, (before,))
             del orders[:end], votes[:end]
 
     def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
         for cell in sorted(cells):
             orders, votes = self._cells[cell]
-            begin = bisect_left(orders, (since,))  # type: ignore[arg-type]
+            begin = bisect_left(orders, (since,))
             for vote in votes[begin:]:
                 if vote.time > until:
                     break

@@ -24,8 +24,13 @@ class Surroundings:
         self._answers: dict[tuple[Cell, str, float, float], bool] = {}
 
     def elsewhere(self, cell: Cell, since: float, until: float) -> Elsewhere:
-        votes = self._votes.of_service(cell.platform, cell.service, since - KNOWN, until)
-        return Elsewhere(cell.country, cell.aspect, votes)
+        """As far back as it takes to know of anybody."""
+        for back in (HOUR / 2, KNOWN):
+            votes = self._votes.of_service(cell.platform, cell.service, since - back, until)
+            found = Elsewhere(cell.country, cell.aspect, votes)
+            if not found.empty:
+                break
+        return found
 
     def unfit(self, cell: Cell, probe: str, since: float, now: float) -> bool:
         """Whether the probe fails at everything while, since it began to, no fewer others of its network do not."""
@@ -47,7 +52,9 @@ class Surroundings:
         others = _table(v for c, v in self._of_network(cell, since, now) if c.platform != cell.platform)
         if sum(others):
             found.append(contrast("other platforms here", here, others, "of this service", "of other platforms here"))
-        peers = _table(v for c, v in self._of_service(cell, since, now) if c.country == cell.country and c.asn != cell.asn)
+        peers = _table(
+            v for c, v in self._of_service(cell, since, now) if c.country == cell.country and c.asn != cell.asn
+        )
         if sum(peers):
             found.append(contrast("other networks", here, peers, "on this network", "on others of the country"))
         return tuple(found)

@@ -1,5 +1,6 @@
 """The cells' histories in memory, run on by new votes and run again where votes come late."""
 
+import sys
 from collections.abc import Iterable
 
 import msgspec
@@ -20,15 +21,16 @@ _unpacked = msgspec.msgpack.Decoder(History)
 class Track:
     """One cell: its history now, two checkpoints not far behind, and the votes that came since it was last run."""
 
-    __slots__ = ("first", "history", "newer", "older", "pending", "since")
+    __slots__ = ("first", "history", "newer", "older", "pending", "service", "since")
 
-    def __init__(self) -> None:
+    def __init__(self, cell: Cell) -> None:
+        self.service = sys.intern(f"{cell.platform}.{cell.service}")
         self.history = History()
         self.older: tuple[Order, bytes] | None = None
         self.newer: tuple[Order, bytes] | None = None
         self.since = 0
         self.first: float | None = None
-        self.pending: list[Vote] = []
+        self.pending: list[tuple[Order, Vote]] = []
 
     def checkpoint(self, before: Order) -> bytes | None:
         return next((kept[1] for kept in (self.newer, self.older) if kept is not None and kept[0] < before), None)
@@ -49,7 +51,7 @@ class Kept(msgspec.Struct, array_like=True):
     newer: tuple[Order, bytes] | None
     since: int
     first: float | None
-    pending: list[Vote]
+    pending: list[tuple[Order, Vote]]
 
 
 class Tracks:
@@ -66,30 +68,30 @@ class Tracks:
 
     def add(self, cell: Cell, vote: Vote) -> bool:
         """False where this vote was there already."""
-        if not self._votes.append(cell, vote):
+        place = order(vote)
+        if not self._votes.append(cell, vote, place):
             return False
         if cell.aspect == CONTROL:
             return True
         track = self.cells.get(cell)
         if track is None:
-            track = self.cells[cell] = Track()
-        track.pending.append(vote)
+            track = self.cells[cell] = Track(cell)
+        track.pending.append((place, vote))
         self._dirty.add(cell)
         if cell.aspect == REACHABILITY:
-            self._count(cell, track, vote)
+            self._count(track, vote)
         return True
 
-    def run(self) -> dict[Cell, float]:
-        """Brings every cell up to date; returns those that were run, with the moment since when."""
+    def run(self) -> tuple[dict[Cell, float], dict[Cell, float]]:
+        """Brings every cell up to date. Returns those that were run, with the moment since when, and those among them
+        that were run again though they got no votes."""
         again = self._changed_facts()
         ran: dict[Cell, float] = {}
-        for cell in self._dirty | again.keys():
+        for cell in self._dirty | again.keys() if again else self._dirty:
             track = self.cells[cell]
-            times = [vote.time for vote in track.pending] + ([again[cell][0]] if cell in again else [])
-            ran[cell] = min(times)
-            self._run(cell, track, again.get(cell))
+            ran[cell] = self._run(cell, track, again.get(cell))
         self._dirty, self._earliest = set(), float("inf")
-        return ran
+        return ran, {cell: place[0] for cell, place in again.items()}
 
     def threshold(self, time: float) -> float:
         day = int(time // DAY)
@@ -105,31 +107,37 @@ class Tracks:
     def restore(self, fleet: Fleet, cells: Iterable[tuple[Cell, Kept]]) -> None:
         self.fleet = fleet
         for cell, kept in cells:
-            track = self.cells[cell] = Track()
+            track = self.cells[cell] = Track(cell)
             track.history = _unpacked.decode(kept.history)
             track.older, track.newer, track.since = kept.older, kept.newer, kept.since
             track.first, track.pending = kept.first, kept.pending
             if track.pending:
                 self._dirty.add(cell)
 
-    def _count(self, cell: Cell, track: Track, vote: Vote) -> None:
-        self._earliest = min(self._earliest, vote.time)
-        self.fleet.count(vote.time, f"{cell.platform}.{cell.service}", vote.outcome in FAILED)
-        if track.first is None or vote.time // DAY < track.first // DAY:
-            self.fleet.meet(vote.time, track.first)
-        track.first = vote.time if track.first is None else min(vote.time, track.first)
+    def _count(self, track: Track, vote: Vote) -> None:
+        time = vote.time
+        self._earliest = min(self._earliest, time)
+        self.fleet.count(time, track.service, vote.outcome in FAILED)
+        if track.first is None or time < track.first:
+            if track.first is None or time // DAY < track.first // DAY:
+                self.fleet.meet(time, track.first)
+            track.first = time
 
-    def _run(self, cell: Cell, track: Track, since: Order | None) -> None:
-        track.pending.sort(key=order)
+    def _run(self, cell: Cell, track: Track, since: Order | None) -> float:
+        pending = track.pending
+        if len(pending) > 1:
+            pending.sort(key=_place)
         at = track.history.at
-        first = order(track.pending[0]) if track.pending else None
+        first = pending[0][0] if pending else None
         late = first if first is not None and at is not None and first <= at else None
         begin = min((place for place in (since, late) if place is not None), default=None)
-        votes: Iterable[Vote] = track.pending
-        if begin is not None:
-            votes = self._rewound(cell, track, begin)
         track.pending = []
-        self._feed(cell, track, votes)
+        if begin is not None:
+            rest = [(order(vote), vote) for vote in self._rewound(cell, track, begin)]
+            self._feed(cell, track, rest)
+            return begin[0]
+        self._feed(cell, track, pending)
+        return first[0] if first is not None else float("inf")
 
     def _rewound(self, cell: Cell, track: Track, begin: Order) -> Iterable[Vote]:
         track.trim(begin)
@@ -139,16 +147,16 @@ class Tracks:
         track.since = 0
         return self._votes.of_cell(cell, track.history.at)
 
-    def _feed(self, cell: Cell, track: Track, votes: Iterable[Vote]) -> None:
+    def _feed(self, cell: Cell, track: Track, votes: Iterable[tuple[Order, Vote]]) -> None:
         day, facts = None, None
         one = feed_speed if cell.aspect == SPEED else feed
-        for vote in votes:
+        for place, vote in votes:
             if facts is None or vote.time // DAY != day:
                 day = vote.time // DAY
-                facts = self._facts_of(int(day), cell)
+                facts = self._facts_of(int(day), cell.aspect, track.service)
                 if self._durable and track.history.at is not None and track.history.at[0] // DAY != day:
                     self._votes.keep(cell, track.history.at, _packed.encode(track.history))
-            one(track.history, vote, facts, self._settings)
+            one(track.history, vote, place, facts, self._settings)
             track.since += 1
             if track.since >= _STRETCH and self._durable:
                 self._mark(track)
@@ -158,11 +166,11 @@ class Tracks:
         track.older, track.newer = track.newer, (track.history.at, _packed.encode(track.history))
         track.since = 0
 
-    def _facts_of(self, day: int, cell: Cell) -> Facts:
-        key = (day, cell.aspect, f"{cell.platform}.{cell.service}")
+    def _facts_of(self, day: int, aspect: str, service: str) -> Facts:
+        key = (day, aspect, service)
         facts = self._facts.get(key)
         if facts is None:
-            facts = self._facts[key] = self._made(day, cell.aspect, key[2])
+            facts = self._facts[key] = self._made(*key)
         return facts
 
     def _made(self, day: int, aspect: str, service: str) -> Facts:
@@ -195,6 +203,10 @@ class Tracks:
             for cell in self.cells
             if (cell.aspect, f"{cell.platform}.{cell.service}") in changed
         }
+
+
+def _place(pair: tuple[Order, Vote]) -> Order:
+    return pair[0]
 
 
 def _start(day: int) -> Order:

@@ -61,10 +61,6 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def steward(self) -> str:
         return self.witness or self.probe
 
-    @property
-    def control(self) -> bool:
-        return self.role == "control"
-
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A check-in, or a round: `void` names why its network was not fit to measure, empty where it was."""
@@ -106,15 +102,14 @@ def order(vote: Vote) -> Order:
     return (vote.time, vote.probe, vote.retest, _RANK.get(vote.outcome, 9), vote.technique, vote.round)
 
 
-def cells_of(vote: Vote) -> Iterator[Cell]:
+def cells_of(vote: Vote) -> tuple[Cell, ...]:
     """The cells that the vote speaks in: whether it is reached, and, where figures were taken, how fast."""
-    if vote.control:
-        yield Cell(vote.country, vote.asn, vote.platform, vote.service, CONTROL)
-        return
+    if vote.role == "control":
+        return (Cell(vote.country, vote.asn, vote.platform, vote.service, CONTROL),)
     operator = vote.resolver_asn
     if operator is not None and operator != vote.asn and vote.outcome in _STOPPED and vote.technique.startswith("dns-"):
-        yield Cell(vote.country, operator, vote.platform, vote.service, REACHABILITY, True)
-        return
-    yield Cell(vote.country, vote.asn, vote.platform, vote.service)
+        return (Cell(vote.country, operator, vote.platform, vote.service, REACHABILITY, True),)
+    cell = Cell(vote.country, vote.asn, vote.platform, vote.service)
     if vote.usual is not None and vote.outcome not in _STOPPED:
-        yield Cell(vote.country, vote.asn, vote.platform, vote.service, SPEED)
+        return cell, Cell(vote.country, vote.asn, vote.platform, vote.service, SPEED)
+    return (cell,)

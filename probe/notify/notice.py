@@ -39,4 +39,5 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def over(self) -> bool:
-        return self.phase in ENDED
+        """Also what late data corrects of an incident that has ended."""
+        return self.phase in ENDED or self.ends_at is not None

@@ -53,10 +53,22 @@ class Outbox:
         add = "INSERT OR IGNORE INTO outbox (notice, channel, incident, body, posted, due) VALUES (?, ?, ?, ?, ?, ?)"
         return sum(self._database.execute(add, row).rowcount for row in rows)
 
+    def only(self, channels: Iterable[str]) -> None:
+        """These are the channels from now on. What was for one that is gone is told no more, also not when a channel
+        of its name comes back: then it hears of what is decided from there on."""
+        wanted = set(channels)
+        known = {name for (name,) in self._database.execute("SELECT DISTINCT channel FROM outbox")}
+        with self._database:
+            for name in known - wanted:
+                self._database.execute("UPDATE outbox SET state = 'dropped' WHERE channel = ?", (name,))
+
     def head(self, channel: str) -> Waiting | None:
-        """The next one of this channel: notices go out in the order in which they were decided."""
+        """The next one of this channel. Those of one incident go out in the order in which they were decided; one that
+        is refused holds up none of another incident."""
         row = self._database.execute(
-            "SELECT body, attempts, due FROM outbox WHERE channel = ? AND state = 'waiting' ORDER BY position LIMIT 1",
+            "SELECT body, attempts, due FROM outbox AS one WHERE channel = ? AND state = 'waiting' AND NOT EXISTS"
+            " (SELECT 1 FROM outbox WHERE channel = one.channel AND incident = one.incident AND state = 'waiting'"
+            " AND position < one.position) ORDER BY due, position LIMIT 1",
             (channel,),
         ).fetchone()
         return Waiting(msgspec.json.decode(row[0], type=Notice), row[1], row[2]) if row else None
@@ -87,7 +99,7 @@ class Outbox:
         """Of each incident that the channel was told of the last notice, where the incident lasts."""
         rows = self._database.execute(
             "SELECT body FROM outbox WHERE position IN (SELECT max(position) FROM outbox"
-            " WHERE channel = ? AND state = 'sent' GROUP BY incident)",
+            " WHERE channel = ? AND state IN ('sent', 'abandoned') GROUP BY incident HAVING max(state = 'sent'))",
             (channel,),
         )
         notices = [msgspec.json.decode(body, type=Notice) for (body,) in rows]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import zlib
 from pathlib import Path
 
 import pytest

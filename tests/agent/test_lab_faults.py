@@ -143,7 +143,7 @@ def test_a_broken_configuration_is_refused_in_one_line_and_a_good_one_is_taken_u
         assert "Traceback" not in home.said()
 
 
-def test_sigterm_ends_it_within_five_seconds_and_a_second_one_cannot_share_its_folder(world: AgentLab) -> None:
+def test_sigterm_ends_it_within_five_seconds_and_a_second_one_shares_neither_folder_nor_port(world: AgentLab) -> None:
     home = world.home("ending")
     with home.running():
         home.wait(lambda: home.status()["round"].get("measured", 0) > 1)
@@ -152,6 +152,9 @@ def test_sigterm_ends_it_within_five_seconds_and_a_second_one_cannot_share_its_f
         second = home.start()
         assert second.wait(30) == 1
         assert f"another `probe run` uses this folder (process {first.pid})" in home.said()
+        other = world.home("elsewhere").start()
+        assert other.wait(30) == 1
+        assert "cannot listen on 127.0.0.1:9640" in (home.folder.parent / "elsewhere" / "log").read_text()
         home.process = first
         began = time.monotonic()
         home.signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import random
+from typing import Any
 
 from probe.detect.detector import Detector
 from probe.detect.settings import Settings
@@ -47,6 +48,6 @@ def minutes_to_confirm(rng: random.Random, probes: int, settings: Settings, rete
 
 def _retest(probe: str, platform: str, moment: float, block: Block) -> Vote:
     control = probe.startswith("DE")
-    where = {"country": "DE", "asn": 3320, "role": "control"} if control else {}
+    where: dict[str, Any] = {"country": "DE", "asn": 3320, "role": "control"} if control else {}
     bare = vote(moment, probe=probe, platform=platform, retest=True, **where)
     return replaced(bare, Outcome.BLOCKED, block.technique) if block.hits(bare) else bare

@@ -1,8 +1,11 @@
 """Simulated votes: probes in rounds, with false failures of their own and blocks laid over them."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from probe.detect.history import Past, history
 from probe.detect.records import Incident, Restriction
@@ -48,6 +51,7 @@ def votes_of(
     platforms: Sequence[str],
     span: tuple[float, float],
     blocks: Sequence[Block] = (),
+    *,
     noise: float = 0.02,
     every: float = ROUND,
     techniques: Sequence[str] = ("",),
@@ -59,7 +63,8 @@ def votes_of(
             phase = rng.random() * every
             for moment in rounds(span, phase, every):
                 for platform in platforms:
-                    found.append(_vote(rng, network, number, platform, moment, blocks, noise, techniques))
+                    bare = _bare(network, number, platform, moment + rng.random() * 5)
+                    found.append(_disturbed(rng, bare, blocks, noise, techniques))
     return found
 
 
@@ -70,12 +75,12 @@ def rounds(span: tuple[float, float], phase: float, every: float = ROUND) -> Ite
         moment += every
 
 
-def vote(time: float, outcome: str = "ok", probe: str = "p0", **more: object) -> Vote:
+def vote(time: float, outcome: str = "ok", probe: str = "p0", **more: Any) -> Vote:
     facts = {"country": "TR", "asn": 9121, "platform": "x", "service": "web", **more}
-    return Vote(time=time, probe=probe, outcome=Outcome(outcome), **facts)  # type: ignore[arg-type]
+    return Vote(time=time, probe=probe, outcome=Outcome(outcome), **facts)
 
 
-def series(outcomes: str, probe: str = "p0", begin: float = START, every: float = ROUND, **more: object) -> list[Vote]:
+def series(outcomes: str, probe: str = "p0", begin: float = START, every: float = ROUND, **more: Any) -> list[Vote]:
     """One probe's outcomes, a letter a round: `.` ok, `x` blocked, `p` partial, `d` down, `s` degraded, ` ` nothing."""
     words = {".": "ok", "x": "blocked", "p": "partial", "d": "down", "s": "degraded"}
     marks = enumerate(outcomes)
@@ -95,36 +100,25 @@ def incidents(past: Past, event: str = "restriction") -> list[Incident]:
     return [i for i in past.incidents if i.event == event and i.confirmed_at is not None]
 
 
-def _vote(
-    rng: random.Random,
-    network: Network,
-    number: int,
-    platform: str,
-    moment: float,
-    blocks: Sequence[Block],
-    noise: float,
-    techniques: Sequence[str],
+def replaced(bare: Vote, outcome: Outcome, technique: str = "", **more: Any) -> Vote:
+    return msgspec.structs.replace(bare, outcome=outcome, technique=technique, **more)
+
+
+def _bare(network: Network, number: int, platform: str, moment: float) -> Vote:
+    where: dict[str, Any] = {
+        "country": network.country,
+        "asn": network.asn,
+        "role": "control" if network.control else "probe",
+    }
+    return vote(moment, probe=f"{network.country}{network.asn}-{number}", platform=platform, **where)
+
+
+def _disturbed(
+    rng: random.Random, bare: Vote, blocks: Sequence[Block], noise: float, techniques: Sequence[str]
 ) -> Vote:
-    bare = vote(
-        moment + rng.random() * 5,
-        probe=f"{network.country}{network.asn}-{number}",
-        country=network.country,
-        asn=network.asn,
-        platform=platform,
-        role="control" if network.control else "probe",
-    )
     block = next((block for block in blocks if block.hits(bare) and rng.random() < block.share), None)
     if block is not None:
         return replaced(bare, block.outcome, block.technique)
     if rng.random() < noise:
         return replaced(bare, Outcome.BLOCKED, rng.choice(techniques))
     return bare
-
-
-def replaced(bare: Vote, outcome: Outcome, technique: str = "") -> Vote:
-    import msgspec  # noqa: PLC0415
-
-    return msgspec.structs.replace(bare, outcome=outcome, technique=technique)
-
-
-Failing = Callable[[float], bool]

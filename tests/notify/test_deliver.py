@@ -39,7 +39,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def outbox() -> Outbox:
-    return Outbox(sqlite3.connect(":memory:"))
+    return Outbox(sqlite3.connect(":memory:", check_same_thread=False))
 
 
 async def test_a_channel_that_is_away_does_not_keep_the_others_waiting(outbox: Outbox) -> None:

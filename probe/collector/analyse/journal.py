@@ -12,7 +12,7 @@ import msgspec
 
 from probe.collector.analyse.schema import ViewsError, transaction
 
-JOURNAL = "journal.db"
+JOURNAL = "journal.sqlite"
 _PATIENCE = 30.0  # seconds that a write waits for whoever delivers notices from the same file
 
 _SCHEMA = """

@@ -111,6 +111,8 @@ class Worker:
     async def _erase(self, probe: str, *, final: bool) -> None:
         analysis = self.follower.analysis
         await self._step_by_step(erase(analysis.connection, probe))
+        if self.follower.handover is not None:
+            await self._step_by_step(self.follower.handover.forget(probe))
         await self.follower.in_thread(lambda: analysis.erased(probe, final=final))
 
     async def prune(self) -> None:

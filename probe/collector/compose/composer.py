@@ -3,32 +3,44 @@
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from probe.collector.analyse.handover import Handed
 from probe.collector.analyse.journal import Record
-from probe.collector.compose.identity import identity
+from probe.collector.compose.announce import Announcer
+from probe.collector.compose.identity import identified
 from probe.collector.compose.notices import Wording
+from probe.collector.compose.present import Present
 from probe.collector.compose.schema import create
 from probe.collector.compose.state import State
-from probe.collector.compose.votes import DiskVotes
+from probe.collector.compose.votes import DiskVotes, erased
+from probe.detect.changes import named
 from probe.detect.detector import Detector
 from probe.detect.records import Retest, Transition
 from probe.detect.settings import Settings
+from probe.detect.votes import Presence, Vote
 from probe.notify.channels import Channel
-from probe.notify.notice import Notice
 from probe.notify.outbox import Outbox
 
-_BEAT = 120.0  # seconds between two words of a probe about its own network, where it says the same
-_REMEMBERED = 4096  # probes whose last word is held
+_BEAT = 120.0  # seconds: of what a probe says about its own network, one word a stretch of this length is taken
+_REMEMBERED = 20_000  # words, and stewards
 
 Ask = Callable[[Retest], None]
+Veil = Callable[[str], str]
+Name = Callable[[str, str, float], str]
+
+
+class Written(Transition, frozen=True, kw_only=True):
+    """A transition as the journal has it. `recorded_at` is the collector's time when it was written down."""
+
+    recorded_at: float = 0.0
 
 
 class Composer:
-    """`ask` hands a re-test out. `posted` is called after a tick that left notices in the outbox."""
+    """`ask` hands a re-test out. `veil` is what a steward is called in evidence, which is kept for ever: never the
+    name. `name` gives an incident its id."""
 
     def __init__(
         self,
@@ -37,62 +49,88 @@ class Composer:
         wording: Wording,
         channels: Sequence[Channel],
         ask: Ask,
+        *,
+        veil: Veil = str,
+        name: Name = named,
     ) -> None:
         create(database)
-        self._outbox, self._channels = Outbox(database), tuple(channels)
-        self._votes = DiskVotes(database)
-        self._state = State(database, self._votes)
-        self._detector = Detector(settings, self._votes)
-        self._state.take_up(self._detector)
-        self._wording, self._ask = wording, ask
-        self._heard: dict[str, tuple[float, str]] = {}
+        self._database, self._settings, self._name = database, settings, name
+        self._present, self._veil, self._ask = Present(database), veil, ask
+        self._announcer = Announcer(wording, Outbox(database), channels, self._present)
+        self._veiled: dict[str, str] = {}
+        self._spent = 0.0  # seconds since the state was last stored
+        self._begin()
 
     def tick(self, handed: Sequence[Handed], now: float) -> list[Record]:
+        """Nothing of it holds unless the caller commits; what was rolled back is read anew from the file."""
         began = time.perf_counter()
+        if not self._state.holds():
+            self._begin()
+        for received in sorted(one.received for one in handed):
+            self._state.receipts.hear(received)
         for one in handed:
             self._take(one)
-        ticked = self._detector.tick(now)
+        ticked = self._detector.tick(self._state.receipts.horizon(now))
+        records = list(self._recorded(ticked.transitions, now))
         for transition in ticked.transitions:
-            self._state.enter(transition)
-        self._outbox.post(self._notices(ticked.transitions), self._channels, dt.datetime.fromtimestamp(now, dt.UTC))
-        self._state.store(self._detector, time.perf_counter() - began)
+            self._present.enter(transition)
+        told = zip(ticked.transitions, (record.id for record in records), strict=True)
+        self._announcer.post(list(told), self._detector, dt.datetime.fromtimestamp(now, dt.UTC))
         for retest in ticked.retests:
             self._ask(retest)
-        return [record(transition) for transition in ticked.transitions]
+        self._spent += time.perf_counter() - began
+        if handed or ticked.transitions:
+            self._state.store(self._detector, self._spent)
+            self._spent = 0.0
+        return records
+
+    def forget(self, probe: str) -> Iterator[int]:
+        """Erase the votes of a probe whose owner asked for it, step by step. What detection still remembers of it, by a
+        number that stands for nobody any more, goes within fourteen days."""
+        return erased(self._database, probe)
+
+    def _begin(self) -> None:
+        votes = DiskVotes(self._database)
+        self._state = State(self._database, votes)
+        self._detector = Detector(self._settings, votes, self._name)
+        self._state.take_up(self._detector)
+        self._heard: set[tuple[str, float, str]] = set()
 
     def _take(self, one: Handed) -> None:
         if one.vote is not None:
-            self._detector.add(one.vote)
-        presence = one.presence
-        at, void = self._heard.get(presence.probe, (0.0, ""))
-        if presence.void != void or abs(presence.time - at) >= _BEAT:
-            if len(self._heard) >= _REMEMBERED:
-                self._heard.clear()
-            self._heard[presence.probe] = (presence.time, presence.void)
-            self._detector.attend(presence)
+            self._detector.add(msgspec.structs.replace(one.vote, witness=self._witness(one.vote)))
+        if one.sure:
+            self._attend(one.presence)
 
-    def _notices(self, transitions: Iterable[Transition]) -> list[Notice]:
-        notices = []
-        for transition in transitions:
-            incident = transition.incident
-            if incident is None:
-                continue
-            members = [found for name in incident.restrictions if (found := self._state.restriction(name))]
-            notice = self._wording.notice(transition, members, told=self._state.told(incident.id))
-            if notice is not None:
-                self._state.note_told(incident.id)
-                notices.append(notice)
-        return notices
+    def _attend(self, presence: Presence) -> None:
+        """The moment is rounded, so that it does not matter in which order its words arrive, or which are known."""
+        at = presence.time // _BEAT * _BEAT
+        word = (presence.probe, at, presence.void)
+        if word in self._heard:
+            return
+        if len(self._heard) >= _REMEMBERED:
+            self._heard.clear()
+        self._heard.add(word)
+        self._detector.attend(msgspec.structs.replace(presence, time=at, witness=self._witness(presence)))
+
+    def _witness(self, said: Vote | Presence) -> str:
+        found = self._veiled.get(said.steward)
+        if found is None:
+            if len(self._veiled) >= _REMEMBERED:
+                self._veiled.clear()
+            found = self._veiled[said.steward] = self._veil(said.steward)
+        return found
+
+    def _recorded(self, transitions: Iterable[Transition], now: float) -> Iterator[Record]:
+        for transition, name in identified(self._database, transitions):
+            written = Written(**{field: getattr(transition, field) for field in _FIELDS}, recorded_at=now)
+            yield Record(
+                id=name,
+                at=round(transition.time * 1000),
+                kind=transition.change,
+                body=msgspec.json.encode(written),
+                incident=transition.subject,
+            )
 
 
-def record(transition: Transition) -> Record:
-    """The id is that of the content: the same transition is the same record."""
-    body = msgspec.json.encode(transition)
-    subject = transition.incident.id if transition.incident is not None else None
-    return Record(
-        id=identity(transition),
-        at=round(transition.time * 1000),
-        kind=transition.change,
-        body=body,
-        incident=subject,
-    )
+_FIELDS = Transition.__struct_fields__

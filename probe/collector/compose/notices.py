@@ -1,27 +1,18 @@
 """An incident in words, for people who were asleep a minute ago: what, where, since when, how, how sure."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from probe.collector.compose.identity import identity
-from probe.detect.records import Affected, Incident, Restriction, Transition, plain
+from probe.collector.compose.countries import country_name
+from probe.detect.records import Affected, Incident, Restriction, plain
 from probe.notify.notice import Notice, Phase
+from probe.verdict.sentences import how
+from probe.wire.vocabulary import Technique
 
-_PHASES = {
-    "confirmed": Phase.FIRING,
-    "reopened": Phase.UPDATED,
-    "technique": Phase.UPDATED,
-    "spread": Phase.UPDATED,
-    "corrected": Phase.CORRECTED,
-    "ended": Phase.RESOLVED,
-    "withdrawn": Phase.WITHDRAWN,
-    "dismissed": Phase.WITHDRAWN,
-    "merged": Phase.WITHDRAWN,
-}
 _SEVERITY = {
     "restriction": "critical",
     "throttling": "critical",
@@ -29,7 +20,8 @@ _SEVERITY = {
     "platform-outage": "info",
 }
 _MOST = 12  # of anything that is listed
-_DAY = dt.timedelta(days=1)
+_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+_TECHNIQUES = frozenset(Technique)
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,108 +33,165 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
     zones: Mapping[str, tuple[str, ...]]
     url: str
 
-    def notice(self, transition: Transition, members: Sequence[Restriction], *, told: bool) -> Notice | None:
-        """None where there is nothing to tell: not confirmed, or taken back before anybody heard of it."""
-        incident, phase = transition.incident, _PHASES.get(transition.change)
-        if incident is None or phase is None or incident.confirmed_at is None:
-            return None
-        if not told and phase is Phase.WITHDRAWN:
-            return None
-        first = phase if told or phase is Phase.RESOLVED else Phase.FIRING
+    def notice(
+        self, incident: Incident, phase: Phase, members: Sequence[Restriction], *, id: str, into: str | None = None
+    ) -> Notice:
         return Notice(
-            id=identity(transition),
+            id=id,
             incident=incident.id,
-            phase=first,
+            phase=phase,
             kind=incident.event,
             country=incident.country,
             severity=_SEVERITY.get(incident.event, "warning"),
-            summary=self.summary(incident, first),
-            description="\n".join(self.sentences(incident, members, transition.into)),
+            summary=self.summary(incident, phase),
+            description="\n".join(self.sentences(incident, members, into)),
             starts_at=_moment(incident.onset),
             ends_at=_moment(incident.ended_at) if incident.ended_at is not None else None,
-            url=f"{self.url}/api/v1/incidents/{incident.id}",
+            url=f"{self.url}/api/v1/incidents/{into or incident.id}",
             incident_record=plain(incident),
         )
 
     def summary(self, incident: Incident, phase: Phase) -> str:
-        what, where = self._what(incident), incident.country or "the world"
-        if phase is Phase.RESOLVED:
-            return f"Over: {what} in {where}"
-        if phase is Phase.WITHDRAWN:
-            return f"Withdrawn: {what} in {where}"
-        first = f", first via {self._network(incident.networks[0].asn)}" if incident.networks else ""
-        return f"{'Corrected: ' if phase is Phase.CORRECTED else ''}{what} in {where}{first}"
+        """One line, as a headline has it."""
+        what = self._what(incident)
+        match phase:
+            case Phase.RESOLVED:
+                lasted = "" if incident.ended_at is None else f" after {_lasted(incident.ended_at - incident.onset)}"
+                return f"Over{lasted}: {what}"
+            case Phase.WITHDRAWN:
+                return f"Withdrawn: {what}"
+            case Phase.CORRECTED:
+                return f"Corrected: {what}"
+        return what
 
-    def sentences(self, incident: Incident, members: Sequence[Restriction], into: str | None) -> Iterable[str]:
+    def sentences(self, incident: Incident, members: Sequence[Restriction], into: str | None = None) -> Iterator[str]:
+        """The facts, each in a sentence of its own."""
         if into is not None:
-            yield f"It is part of incident {into}."
+            yield f"It is told as part of incident {into} from now on."
         yield f"It began at {self._time(incident.onset, incident.country)}{_bracket(incident)}."
         if incident.ended_at is not None:
             lasted = _lasted(incident.ended_at - incident.onset)
             yield f"It ended at {self._time(incident.ended_at, incident.country)}, after {lasted}."
         yield from (self._via(network) for network in incident.networks[:_MOST])
-        if incident.not_affected:
-            fine = sorted({self._platform(name.partition(".")[0]) for name in incident.not_affected})
-            yield f"Tested and not affected: {_listed(fine)}."
-        yield f"Seen by {_counted(incident.witnesses, 'witness', 'witnesses')} in {_counted(incident.votes, 'vote')}."
-        yield from (f"{one}." for one in dict.fromkeys(m.evidence.elsewhere for m in members) if one)
+        if len(incident.networks) > _MOST:
+            yield f"So it was in {len(incident.networks) - _MOST} further networks."
+        yield from self._means(incident)
+        yield from self._fine(incident)
+        yield self._seen(incident)
+        if any(member.evidence.elsewhere == "works" for member in members):
+            yield "Meanwhile it worked elsewhere: for controls, or in other countries."
+        yield from dict.fromkeys(f"Of the votes, {one.text}." for one in incident.contrasts)
         if incident.note:
             yield incident.note
 
-    def _what(self, incident: Incident) -> str:
-        match incident.event:
-            case "restriction":
-                return self._restricted(incident)
-            case "throttling":
-                return f"{_listed([self._platform(p) for p in incident.platforms])} slowed down"
-            case "platform-outage":
-                return f"{_listed([self._platform(p) for p in incident.platforms])} down for everybody"
-            case "network-outage":
-                return "Networks cut off"
-            case "silence":
-                return "Probes silent"
-        return incident.event.capitalize()
+    def network(self, asn: int) -> str:
+        name = self.networks.get(asn)
+        return f"{name} (AS{asn})" if name else f"AS{asn}" if asn else "an unknown network"
 
-    def _restricted(self, incident: Incident) -> str:
-        whole = [p for p in incident.platforms if _extents(incident, p) == {"full"}]
-        partly = [p for p in incident.platforms if p not in whole]
-        parts = [f"{_listed([self._platform(p) for p in whole])} blocked"] if whole else []
-        parts += [f"{_listed([self._platform(p) for p in partly])} partially restricted"] if partly else []
-        return ", ".join(parts) or "Platforms restricted"
-
-    def _via(self, network: Affected) -> str:
-        by = f" by {_listed(list(network.techniques))}" if network.techniques else ""
-        services = [
-            f"{self._platform(platform)} ({', '.join(_service(network, name) for name in names)})"
-            for platform, names in groupby(sorted(network.services), key=lambda name: name.partition(".")[0])
-        ]
-        what = f": {', '.join(services[:_MOST])}" if network.services else ""
-        return f"{self._network(network.asn)} from {_moment(network.onset):%H:%M} UTC{what}{by}."
-
-    def _platform(self, name: str) -> str:
+    def platform(self, name: str) -> str:
         return self.platforms.get(name, name)
 
-    def _network(self, asn: int) -> str:
-        name = self.networks.get(asn)
-        return f"{name} (AS{asn})" if name else f"AS{asn}"
+    def _what(self, incident: Incident) -> str:
+        where = f" in {country_name(incident.country)}" if incident.country else ""
+        platforms = listed([self.platform(name) for name in incident.platforms])
+        match incident.event:
+            case "restriction":
+                return f"{self._restricted(incident)}{where}{self._first(incident)}"
+            case "throttling":
+                return f"{platforms} slowed down{where}{self._first(incident)}"
+            case "platform-outage":
+                return f"{platforms} down for everybody"
+            case "network-outage":
+                return f"{self._networks(incident)} cut off{where}"
+            case "silence":
+                return f"Probes silent{where}: {self._networks(incident)}"
+            case "void-jump":
+                return f"Probes unable to measure{where}: {self._networks(incident)}"
+        return f"{_capital(incident.event)}{where}"
+
+    def _restricted(self, incident: Incident) -> str:
+        whole = [name for name in incident.platforms if _extents(incident, name) == {"full"}]
+        partly = [name for name in incident.platforms if name not in whole]
+        parts = [f"{listed([self.platform(name) for name in whole])} blocked"] if whole else []
+        parts += [f"{listed([self.platform(name) for name in partly])} partially restricted"] if partly else []
+        return ", ".join(parts) or "Platforms restricted"
+
+    def _first(self, incident: Incident) -> str:
+        if not incident.networks:
+            return ""
+        return f", {'first ' if len(incident.networks) > 1 else ''}via {self.network(incident.networks[0].asn)}"
+
+    def _networks(self, incident: Incident) -> str:
+        return listed([self.network(network.asn) for network in incident.networks[:_MOST]]) or "networks"
+
+    def _via(self, network: Affected) -> str:
+        services = [
+            f"{self.platform(platform)} ({', '.join(_service(network, name) for name in names)})"
+            for platform, names in groupby(sorted(network.services), key=_platform_of)
+            if platform
+        ]
+        what = f": {listed(services)}" if services else ""
+        by = f", by {listed(list(network.techniques))}" if network.techniques else ""
+        return f"Via {self.network(network.asn)} since {_moment(network.onset):%H:%M} UTC{what}{by}."
+
+    def _means(self, incident: Incident) -> Iterator[str]:
+        """What the techniques are to people who are not of the field."""
+        named = dict.fromkeys(name for network in incident.networks for name in network.techniques)
+        known = [Technique(name) for name in named if name in _TECHNIQUES]
+        if known:
+            yield f"How: {'; '.join(f'{how(technique)} ({technique})' for technique in known[:_MOST])}."
+
+    def _fine(self, incident: Incident) -> Iterator[str]:
+        by_platform = {name: list(own) for name, own in groupby(sorted(incident.not_affected), key=_platform_of)}
+        whole = [self.platform(name) for name in by_platform if name not in incident.platforms]
+        parts = [
+            f"{self.platform(name)} ({', '.join(one.partition('.')[2] for one in own)})"
+            for name, own in by_platform.items()
+            if name in incident.platforms
+        ]
+        if whole or parts:
+            yield f"Tested there and not affected: {listed(sorted(whole) + parts)}."
+
+    def _seen(self, incident: Incident) -> str:
+        witnesses = counted(incident.witnesses, "person", "people")
+        return f"It was seen by the probes of {witnesses}, in {counted(incident.votes, 'vote')}."
 
     def _time(self, seconds: float, country: str) -> str:
         at = _moment(seconds)
-        return f"{at:%H:%M} UTC on {at.day} {at:%B %Y}{self._local(at, country)}"
+        local = local_time(self.zones, country, at)
+        return f"{at:%H:%M} UTC on {at.day} {at:%B %Y}{f' ({local})' if local else ''}"
 
-    def _local(self, at: dt.datetime, country: str) -> str:
-        zone = next(iter(self.zones.get(country, ())), None)
-        if zone is None:
-            return ""
-        try:
-            local = at.astimezone(ZoneInfo(zone))
-        except ZoneInfoNotFoundError:  # a machine without a time zone database
-            return ""
-        return f" ({local:%H:%M} in {zone.rpartition('/')[2].replace('_', ' ')})"
+
+def local_time(zones: Mapping[str, tuple[str, ...]], country: str, at: dt.datetime) -> str:
+    """Such as `23:30 in Istanbul`; empty where the country's time is not known."""
+    zone = next(iter(zones.get(country, ())), None)
+    local = local_moment(zones, country, at)
+    return f"{local:%H:%M} in {zone.rpartition('/')[2].replace('_', ' ')}" if zone and local else ""
+
+
+def local_moment(zones: Mapping[str, tuple[str, ...]], country: str, at: dt.datetime) -> dt.datetime | None:
+    zone = next(iter(zones.get(country, ())), None)
+    try:
+        return at.astimezone(ZoneInfo(zone)) if zone is not None else None
+    except ZoneInfoNotFoundError:  # a machine without a time zone database
+        return None
+
+
+def listed(names: Sequence[str]) -> str:
+    shown = list(names[:_MOST]) + ([f"{len(names) - _MOST} more"] if len(names) > _MOST else [])
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
+
+
+def counted(number: int, one: str, more: str | None = None) -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _extents(incident: Incident, platform: str) -> set[str]:
-    return {extent for name, extent in incident.services.items() if name.partition(".")[0] == platform}
+    return {extent for name, extent in incident.services.items() if _platform_of(name) == platform}
+
+
+def _platform_of(service: str) -> str:
+    return service.partition(".")[0]
 
 
 def _service(network: Affected, name: str) -> str:
@@ -150,27 +199,26 @@ def _service(network: Affected, name: str) -> str:
 
 
 def _bracket(incident: Incident) -> str:
-    if incident.onset_after is None:
+    if incident.onset_after is None or incident.event == "silence":
         return ""
-    return f"; it still worked at {_moment(incident.onset_after):%H:%M:%S}"
+    return f"; the last that still worked was at {_moment(incident.onset_after):%H:%M:%S}"
 
 
 def _lasted(seconds: float) -> str:
-    minutes = round(seconds / 60)
+    minutes = max(1, round(seconds / 60))
     if minutes < 120:
-        return f"{minutes} minutes"
+        return counted(minutes, "minute")
     span = dt.timedelta(minutes=minutes)
-    return f"{span / _DAY:.1f} days" if span >= 2 * _DAY else f"{span / dt.timedelta(hours=1):.1f} hours"
+    return _rounded(span / _DAY, "days") if span >= 2 * _DAY else _rounded(span / _HOUR, "hours")
+
+
+def _rounded(number: float, unit: str) -> str:
+    return f"{number:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names[:_MOST]) + ([f"{len(names) - _MOST} more"] if len(names) > _MOST else [])
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
-
-
-def _counted(number: int, one: str, more: str | None = None) -> str:
-    return f"{number} {one if number == 1 else more or one + 's'}"

@@ -23,11 +23,12 @@ CREATE TABLE IF NOT EXISTS detect_kept (
   technique TEXT NOT NULL, round TEXT NOT NULL, state BLOB NOT NULL,
   PRIMARY KEY (cell, time, probe, retest, rank, technique, round)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS detect_rest (path BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS detect_state (
-  one INTEGER PRIMARY KEY CHECK (one = 1), rest BLOB NOT NULL, seconds REAL NOT NULL, ticks INTEGER NOT NULL
+  one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL, ticks INTEGER NOT NULL, receipts BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS incidents (
-  id TEXT PRIMARY KEY, onset REAL NOT NULL, shown INTEGER NOT NULL, told INTEGER NOT NULL, into_other TEXT,
+  id TEXT PRIMARY KEY, onset REAL NOT NULL, shown INTEGER NOT NULL, told TEXT NOT NULL, into_other TEXT,
   body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS incidents_onset ON incidents (onset, id) WHERE shown = 1;

@@ -1,23 +1,30 @@
 """Incidents as the web shows them: read from the journal's file, which another process may be writing."""
 
-import datetime as dt
+import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import trio
 
+from probe.collector.compose.api_form import Whole, document, members_of, row, seen_by
+from probe.collector.compose.composer import Written
+from probe.collector.compose.notices import Wording
+from probe.collector.compose.present import Present
 from probe.collector.web.cursors import LONGEST, cursor, filters_of, place
-from probe.collector.web.incidents import Active, IncidentRow, Restricted
+from probe.collector.web.incidents import Active, Crowd, Event, IncidentRow, Restricted, Unread
 from probe.collector.web.parameters import IncidentsQuery
-from probe.detect.records import Incident, Restriction, Transition, plain
+from probe.detect.records import Incident, Restriction
+from probe.notify.notice import Notice, Phase
 
 T = TypeVar("T")
-_MOST_HISTORY = 500  # records of one incident that are shown
+_MOST_HISTORY = 500  # records of one incident that are shown, the newest
 _MOST_HOPS = 8  # redirects from merged incidents
+_PATIENCE = 5.0  # seconds that a question waits for the file
+_PHASES = {"lasting": Phase.FIRING, "over": Phase.RESOLVED, "withdrawn": Phase.WITHDRAWN}
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -30,61 +37,124 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 class JournalIncidents:
     """Empty answers where there is no journal yet."""
 
-    def __init__(self, path: Path, networks: Mapping[int, str]) -> None:
-        self._path, self._networks = path, networks
+    def __init__(self, path: Path, wording: Wording) -> None:
+        self._path, self._wording = path, wording
 
-    async def page(self, query: IncidentsQuery) -> tuple[list[IncidentRow], str | None]:
+    def page(self, query: IncidentsQuery, crowd: Crowd | None) -> tuple[list[IncidentRow], str | None]:
         filters = filters_of(query)
         after = place(query.cursor, filters, Place) if query.cursor else None
-        none: list[Incident] = []
-        found = await self._ask(lambda database: list(_matching(database, query, after)), none)
+        with self._opened() as database:
+            found = list(_matching(database, query, after, crowd)) if database else []
         rows, more = found[: query.limit], len(found) > query.limit
         following = cursor(Place(rows[-1].onset, rows[-1].id), filters) if more else None
-        return [_row(incident) for incident in rows], following
+        return [row(incident) for incident in rows], following
 
-    async def one(self, incident: str) -> dict[str, Any] | None:
-        return await self._ask(lambda database: _whole(database, incident[:LONGEST]), None)
+    def one(self, incident: str, crowd: Crowd | None) -> dict[str, Any] | None:
+        with self._opened() as database:
+            whole = _whole(database, incident[:LONGEST]) if database else None
+        return document(seen_by(whole, crowd), self._wording) if whole is not None else None
+
+    def feed(self, limit: int, crowd: Crowd | None) -> list[tuple[Notice, float]]:
+        """The last word on each incident that anybody was told of, the newest first, and when it was written down."""
+        with self._opened() as database:
+            said = [(_seen(database, body, crowd), told, at) for body, told, at in _told(database, limit)]
+        words = self._wording
+        return [
+            (words.notice(whole.incident, _PHASES[told], whole.members, id=whole.incident.id), at)
+            for whole, told, at in said
+        ]
+
+    def events(self, after: int | None, limit: int, crowd: Crowd | None) -> tuple[list[Event], int]:
+        """What was said of incidents behind that place of the journal, oldest first, and the place that was reached.
+        None: where it ends now."""
+        with self._opened() as database:
+            if database is None:
+                return [], after or 0
+            if after is None:
+                return [], database.execute("SELECT coalesce(max(serial), 0) FROM records").fetchone()[0]
+            rows = list(database.execute(_RECORDS, (after, limit)))
+            found = [event for serial, body in rows if (event := self._event(database, serial, body, crowd))]
+        return found, rows[-1][0] if rows else after
+
+    def _event(self, database: sqlite3.Connection, serial: int, body: bytes, crowd: Crowd | None) -> Event | None:
+        """Nothing of what was never more than a suspicion."""
+        written = msgspec.json.decode(body, type=Written)
+        if written.incident is None or written.incident.confirmed_at is None:
+            return None
+        whole = _with_members(database, written.incident, crowd)
+        return Event(
+            serial=serial,
+            change=written.change,
+            correction=written.correction,
+            at=written.time,
+            recorded_at=written.recorded_at,
+            into=written.into,
+            summary=self._wording.summary(whole.incident, Phase.FIRING),
+            incident=row(whole.incident),
+        )
+
+    # --- for metrics ---
 
     async def active(self) -> list[Active]:
-        return await self._ask(lambda database: list(_active(database, self._networks)), [])
+        return await self._ask(lambda database: list(_active(database, self._wording.networks)), [])
 
     async def totals(self) -> dict[tuple[str, str], int]:
-        sql = (
-            "SELECT json_extract(body, '$.country'), json_extract(body, '$.event'), count(*) FROM incidents"
-            " WHERE shown = 1 GROUP BY 1, 2"
-        )
+        """Also of those that were confirmed once and taken back: a counter never falls."""
         none: list[tuple[str, str, int]] = []
-        rows = await self._ask(lambda database: database.execute(sql).fetchall(), none)
+        rows = await self._ask(lambda database: database.execute(_TOTALS).fetchall(), none)
         return {(country, kind): count for country, kind, count in rows}
 
     async def ticks(self) -> tuple[float, int] | None:
-        sql = "SELECT seconds, ticks FROM detect_state"
         none: tuple[float, int] | None = None
-        return await self._ask(lambda database: database.execute(sql).fetchone(), none)
+        return await self._ask(lambda base: base.execute("SELECT seconds, ticks FROM detect_state").fetchone(), none)
 
     async def notices(self) -> dict[str, tuple[int, int]]:
-        sql = "SELECT channel, sum(state = 'sent'), sum(attempts) - sum(state = 'sent') FROM outbox GROUP BY channel"
         none: list[tuple[str, int, int]] = []
-        rows = await self._ask(lambda database: database.execute(sql).fetchall(), none)
+        rows = await self._ask(lambda database: database.execute(_NOTICES).fetchall(), none)
         return {channel: (sent, failed) for channel, sent, failed in rows}
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         def answer() -> T:
-            with closing(self._open()) as database:
-                return question(database)
+            with self._opened() as database:
+                return question(database) if database is not None else otherwise
 
+        return await trio.to_thread.run_sync(answer)
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection | None]:
+        """One moment of the journal; None where it is not there yet. Raises Unread."""
+        if not self._path.exists():
+            yield None
+            return
         try:
-            return await trio.to_thread.run_sync(answer)
-        except sqlite3.OperationalError:  # no file, or no table in it yet
-            return otherwise
-
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
-        database.execute("PRAGMA query_only=1")
-        return database
+            with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as database:
+                database.execute("PRAGMA query_only=1")
+                database.execute("BEGIN")
+                yield database if database.execute(_MADE).fetchone() else None
+        except sqlite3.Error as error:
+            raise Unread(f"the journal cannot be read: {error}") from error
 
 
-def _matching(database: sqlite3.Connection, query: IncidentsQuery, after: Place | None) -> Iterator[Incident]:
+_MADE = "SELECT 1 FROM sqlite_schema WHERE name = 'restrictions'"  # the table that is made last
+_TOTALS = (
+    "SELECT json_extract(CAST(body AS TEXT), '$.country'), json_extract(CAST(body AS TEXT), '$.event'), count(*)"
+    " FROM incidents WHERE shown = 1 OR told != '' GROUP BY 1, 2"
+)
+_NOTICES = (
+    "SELECT channel, sum(state = 'sent'), sum(attempts) - sum(state = 'sent') FROM outbox WHERE state != 'dropped'"
+    " GROUP BY channel"
+)
+_RECORDS = "SELECT serial, body FROM records WHERE serial > ? ORDER BY serial LIMIT ?"
+_TOLD = (
+    "SELECT i.body, i.told, (SELECT r.body FROM records r WHERE r.incident = i.id ORDER BY r.serial DESC LIMIT 1)"
+    " FROM incidents i WHERE i.told != ''"
+    " ORDER BY (SELECT max(r.serial) FROM records r WHERE r.incident = i.id) DESC LIMIT ?"
+)
+
+
+def _matching(
+    database: sqlite3.Connection, query: IncidentsQuery, after: Place | None, crowd: Crowd | None
+) -> Iterator[Incident]:
     """One more than a page, newest onset first."""
     behind = " AND (onset, id) < (?, ?)" if after is not None else ""
     given = (after.onset, after.id) if after is not None else ()
@@ -92,81 +162,73 @@ def _matching(database: sqlite3.Connection, query: IncidentsQuery, after: Place 
     count = 0
     for (body,) in database.execute(sql, given):
         incident = msgspec.json.decode(body, type=Incident)
-        if _wanted(incident, query):
-            yield incident
-            count += 1
+        if _lasted_within(incident, query):
+            incident = _with_members(database, incident, crowd).incident if crowd is not None else incident
+            if query.asn is None or any(network.asn == query.asn for network in incident.networks):
+                yield incident
+                count += 1
         if count > query.limit:
             return
 
 
-def _wanted(incident: Incident, query: IncidentsQuery) -> bool:
+def _lasted_within(incident: Incident, query: IncidentsQuery) -> bool:
     return (
         query.country in {None, incident.country}
-        and (query.asn is None or any(network.asn == query.asn for network in incident.networks))
         and (query.platform is None or query.platform in incident.platforms)
         and (query.until is None or incident.onset < query.until.timestamp())
         and (query.since is None or incident.ended_at is None or incident.ended_at >= query.since.timestamp())
     )
 
 
-def _row(incident: Incident) -> IncidentRow:
-    onsets = [incident.onset, incident.onset_after, incident.confirmed_at, incident.ended_at]
-    onset, onset_after, confirmed_at, ended_at = (_moment(value) for value in onsets)
-    return IncidentRow(
-        id=incident.id,
-        kind=incident.event,
-        state=incident.state,
-        country=incident.country or None,
-        onset=onset,
-        onset_after=onset_after,
-        confirmed_at=confirmed_at,
-        ended_at=ended_at,
-        platforms=incident.platforms,
-        asns=tuple(network.asn for network in incident.networks),
-        techniques=tuple(dict.fromkeys(t for network in incident.networks for t in network.techniques)),
-    )
-
-
-def _whole(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
-    """With its restrictions and their evidence, and the records of what was said of it, in order. A merged incident
-    leads to the one that it became part of."""
+def _whole(database: sqlite3.Connection, name: str) -> Whole | None:
+    """A merged incident leads to the one that it became part of."""
+    row = None
     for _ in range(_MOST_HOPS):
         row = database.execute("SELECT body, into_other FROM incidents WHERE id = ?", (name,)).fetchone()
         if row is None or row[1] is None:
             break
         name = row[1]
-    if row is None:
+    incident = msgspec.json.decode(row[0], type=Incident) if row is not None else None
+    if incident is None or incident.confirmed_at is None:
         return None
-    incident = msgspec.json.decode(row[0], type=Incident)
-    if incident.confirmed_at is None:
-        return None
-    members = [found for one in incident.restrictions if (found := _restriction(database, one)) is not None]
-    return {
-        **plain(incident),
-        "restrictions": [plain(member) for member in members],
-        "history": list(_history(database, name)),
-    }
+    members = members_of(incident, Present(database).restriction)
+    history = _history(database, [incident.id, *incident.restrictions])
+    return Whole(incident=incident, members=tuple(members), history=tuple(history))
 
 
-def _history(database: sqlite3.Connection, incident: str) -> Iterator[dict[str, Any]]:
-    sql = "SELECT body FROM records WHERE incident = ? ORDER BY serial LIMIT ?"
-    for (body,) in database.execute(sql, (incident, _MOST_HISTORY)):
-        said = msgspec.json.decode(body, type=Transition)
-        at = _moment(said.time)
-        yield {"change": said.change, "at": at, "correction": said.correction, "into": said.into}
+def _history(database: sqlite3.Connection, subjects: Sequence[str]) -> list[Written]:
+    sql = "SELECT body FROM records WHERE incident IN (SELECT value FROM json_each(?)) ORDER BY serial DESC LIMIT ?"
+    rows = database.execute(sql, (json.dumps(subjects), _MOST_HISTORY))
+    return [msgspec.json.decode(body, type=Written) for (body,) in rows][::-1]
+
+
+def _told(database: sqlite3.Connection | None, limit: int) -> Iterator[tuple[bytes, str, float]]:
+    for body, told, record in database.execute(_TOLD, (limit,)) if database is not None else ():
+        yield body, told, msgspec.json.decode(record, type=Written).recorded_at
+
+
+def _seen(database: sqlite3.Connection | None, body: bytes, crowd: Crowd | None) -> Whole:
+    assert database is not None
+    return _with_members(database, msgspec.json.decode(body, type=Incident), crowd)
+
+
+def _with_members(database: sqlite3.Connection, incident: Incident, crowd: Crowd | None) -> Whole:
+    members = members_of(incident, Present(database).restriction)
+    return seen_by(Whole(incident=incident, members=tuple(members)), crowd)
 
 
 def _active(database: sqlite3.Connection, networks: Mapping[int, str]) -> Iterator[Active]:
+    found = Present(database).restriction
     for (body,) in database.execute("SELECT body FROM incidents WHERE shown = 1 ORDER BY onset"):
         incident = msgspec.json.decode(body, type=Incident)
         if incident.state == "confirmed" and incident.ended_at is None:
-            members = [found for one in incident.restrictions if (found := _restriction(database, one)) is not None]
+            lasting = [member for member in members_of(incident, found) if member.ended_at is None]
             yield Active(
                 incident=incident.id,
                 country=incident.country,
                 kind=incident.event,
                 onset=incident.onset,
-                restrictions=tuple(_restricted(member, networks) for member in members if member.ended_at is None),
+                restrictions=tuple(_restricted(member, networks) for member in lasting),
             )
 
 
@@ -178,13 +240,5 @@ def _restricted(member: Restriction, networks: Mapping[int, str]) -> Restricted:
         technique=member.technique,
         state=member.state,
         network=networks.get(member.asn),
+        country=member.country,
     )
-
-
-def _restriction(database: sqlite3.Connection, name: str) -> Restriction | None:
-    row = database.execute("SELECT body FROM restrictions WHERE id = ?", (name,)).fetchone()
-    return msgspec.json.decode(row[0], type=Restriction) if row else None
-
-
-def _moment(seconds: float | None) -> dt.datetime | None:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds is not None else None

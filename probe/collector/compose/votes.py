@@ -2,67 +2,90 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
+from probe.collector.compose.recent import Recent
 from probe.detect.votes import Cell, Order, Vote, order
+from probe.wire.vocabulary import Outcome
 
 _FORGET_EVERY = 3600.0  # seconds of the data's time between two sweeps
-_VOTES = msgspec.msgpack.Decoder(Vote)
+_RECENT = 2 * 3600.0  # seconds of votes that stay in memory where they were asked for
+_KEY = "time, probe, retest, rank, technique, round"
+_NEWEST = ", ".join(f"{column} DESC" for column in _KEY.split(", "))
+_PLACE = "?, ?, ?, ?, ?, ?"
+_ADD = f"INSERT OR IGNORE INTO detect_votes VALUES (?, {_PLACE}, ?)"
+_MEET = f"INSERT INTO detect_cells (country, asn, platform, service, aspect, operator) VALUES ({_PLACE})"
+_ROWS = "SELECT time, probe, retest, technique, round, vote FROM detect_votes WHERE cell = ?"
+_KNOWN = "SELECT id, country, asn, platform, service, aspect, operator FROM detect_cells"
+
+
+class _Rest(msgspec.Struct, frozen=True, array_like=True):
+    """What a vote says beside its place and its cell."""
+
+    asn: int
+    outcome: Outcome
+    witness: str
+    control: bool
+    confirms: bool
+    resolver_asn: int | None
+    handshake: float | None
+    goodput: float | None
+    usual: float | None
+
+
 _ENCODER = msgspec.msgpack.Encoder()
-_KEY = "(time, probe, retest, rank, technique, round)"
-_OLDEST = _KEY[1:-1]
-_NEWEST = "time DESC, probe DESC, retest DESC, rank DESC, technique DESC, round DESC"
-_PLACE = "(?, ?, ?, ?, ?, ?)"
-_ADD = f"INSERT OR IGNORE INTO detect_votes VALUES (?, {_PLACE[1:-1]}, ?)"
-_MEET = f"INSERT INTO detect_cells (country, asn, platform, service, aspect, operator) VALUES {_PLACE}"
-_RANGE = f"SELECT vote FROM detect_votes WHERE cell = ? AND time BETWEEN ? AND ? ORDER BY {_OLDEST}"
+_RESTS = msgspec.msgpack.Decoder(_Rest)
 
 
 class DiskVotes:
-    """Fourteen days of votes, each once."""
+    """Fourteen days of votes, each once. `probe.detect.store.Votes` says what is expected of it."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._numbers: dict[Cell, int] = {}
         self._services: dict[tuple[str, str], set[Cell]] = defaultdict(set)
         self._networks: dict[tuple[str, int], set[Cell]] = defaultdict(set)
-        self._swept = 0.0
-        columns = "SELECT id, country, asn, platform, service, aspect, operator FROM detect_cells"
-        for number, country, asn, platform, service, aspect, operator in database.execute(columns):
+        self._recent = Recent()
+        self._newest = self._swept = 0.0
+        for number, country, asn, platform, service, aspect, operator in database.execute(_KNOWN):
             self._meet(Cell(country, asn, platform, service, aspect, bool(operator)), number)
 
-    def append(self, cell: Cell, vote: Vote) -> bool:
-        row = (self.number(cell), *order(vote), _ENCODER.encode(vote))
-        return self._database.execute(_ADD, row).rowcount == 1
+    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
+        row = (self.number(cell), *place, _ENCODER.encode(_rest(vote)))
+        if self._database.execute(_ADD, row).rowcount != 1:
+            return False
+        self._recent.add(cell, place, vote)
+        self._newest = max(self._newest, vote.time)
+        return True
 
     def of_cell(self, cell: Cell, after: Order | None) -> Iterator[Vote]:
-        where, given = (f" AND {_KEY} > {_PLACE}", after) if after is not None else ("", ())
-        sql = f"SELECT vote FROM detect_votes WHERE cell = ?{where} ORDER BY {_OLDEST}"
-        for (raw,) in self._database.execute(sql, (self.number(cell), *given)).fetchall():
-            yield _VOTES.decode(raw)
+        behind, given = (f" AND ({_KEY}) > ({_PLACE})", after) if after is not None else ("", ())
+        return self._votes(cell, f"{_ROWS}{behind} ORDER BY {_KEY}", given)
 
     def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        return self._between(self._services.get((platform, service), set()), since, until)
+        return self._between(self._services.get((platform, service), ()), since, until)
 
     def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        return self._between(self._networks.get((country, asn), set()), since, until)
+        return self._between(self._networks.get((country, asn), ()), since, until)
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None:
         row = (self.number(cell), *at, state)
-        self._database.execute(f"INSERT OR REPLACE INTO detect_kept VALUES (?, {_PLACE[1:-1]}, ?)", row)
+        self._database.execute(f"INSERT OR REPLACE INTO detect_kept VALUES (?, {_PLACE}, ?)", row)
 
     def kept(self, cell: Cell, before: Order) -> bytes | None:
-        sql = f"SELECT state FROM detect_kept WHERE cell = ? AND {_KEY} < {_PLACE} ORDER BY {_NEWEST} LIMIT 1"
-        row = self._database.execute(sql, (self.number(cell), *before)).fetchone()
+        sql = f"SELECT state FROM detect_kept WHERE cell = ? AND ({_KEY}) < ({_PLACE}) ORDER BY {_NEWEST} LIMIT 1"
+        row = self._database.execute(sql, (self._numbers.get(cell), *before)).fetchone()
         return row[0] if row else None
 
     def drop(self, cell: Cell, after: Order) -> None:
-        sql = f"DELETE FROM detect_kept WHERE cell = ? AND {_KEY} >= {_PLACE}"
-        self._database.execute(sql, (self.number(cell), *after))
+        sql = f"DELETE FROM detect_kept WHERE cell = ? AND ({_KEY}) >= ({_PLACE})"
+        self._database.execute(sql, (self._numbers.get(cell), *after))
 
     def forget(self, before: float) -> None:
+        self._recent.forget(self._newest - _RECENT)
         if before - self._swept < _FORGET_EVERY:
             return
         self._swept = before
@@ -72,18 +95,73 @@ class DiskVotes:
 
     def number(self, cell: Cell) -> int:
         """The cell's row, made where there is none."""
-        if cell not in self._numbers:
+        number = self._numbers.get(cell)
+        if number is None:
             number = self._database.execute(_MEET, cell).lastrowid
             assert number is not None
             self._meet(cell, number)
-        return self._numbers[cell]
+        return number
+
+    def newest(self, cells: Iterable[Cell]) -> float | None:
+        """When the newest vote of these was."""
+        sql = "SELECT max(time) FROM detect_votes WHERE cell = ?"
+        found = [self._database.execute(sql, (self._numbers[cell],)).fetchone()[0] for cell in cells]
+        return max((time for time in found if time is not None), default=None)
+
+    @property
+    def cells(self) -> frozenset[Cell]:
+        return frozenset(self._numbers)
 
     def _meet(self, cell: Cell, number: int) -> None:
         self._numbers[cell] = number
         self._services[cell.platform, cell.service].add(cell)
         self._networks[cell.country, cell.asn].add(cell)
 
-    def _between(self, cells: set[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
         for cell in sorted(cells):
-            for (raw,) in self._database.execute(_RANGE, (self._numbers[cell], since, until)).fetchall():
-                yield cell, _VOTES.decode(raw)
+            if since < self._recent.since(cell):
+                self._take_up(cell, self._recent.wanted(since))
+            yield from ((cell, vote) for vote in self._recent.between(cell, since, until))
+
+    def _take_up(self, cell: Cell, since: float) -> None:
+        found = self._votes(cell, f"{_ROWS} AND time >= ? ORDER BY {_KEY}", (since,))
+        self._recent.fill(cell, since, ((order(vote), vote) for vote in found))
+
+    def _votes(self, cell: Cell, sql: str, given: tuple[object, ...]) -> Iterator[Vote]:
+        for row in self._database.execute(sql, (self._numbers.get(cell), *given)).fetchall():
+            yield _vote(cell, row)
+
+
+def erased(database: sqlite3.Connection, probe: str) -> Iterator[int]:
+    """Every vote of this probe goes, a cell at a time. How many, each."""
+    for (cell,) in database.execute("SELECT id FROM detect_cells").fetchall():
+        yield database.execute("DELETE FROM detect_votes WHERE cell = ? AND probe = ?", (cell, probe)).rowcount
+
+
+def _rest(vote: Vote) -> _Rest:
+    facts = (vote.asn, vote.outcome, vote.witness, vote.role == "control", vote.confirms, vote.resolver_asn)
+    return _Rest(*facts, vote.handshake, vote.goodput, vote.usual)
+
+
+def _vote(cell: Cell, row: tuple[Any, ...]) -> Vote:
+    time, probe, retest, technique, name, raw = row
+    rest = _RESTS.decode(raw)
+    return Vote(
+        time=time,
+        country=cell.country,
+        asn=rest.asn,
+        platform=cell.platform,
+        service=cell.service,
+        probe=probe,
+        outcome=rest.outcome,
+        technique=technique,
+        witness=rest.witness,
+        role="control" if rest.control else "probe",
+        handshake=rest.handshake,
+        goodput=rest.goodput,
+        usual=rest.usual,
+        round=name,
+        retest=bool(retest),
+        confirms=rest.confirms,
+        resolver_asn=rest.resolver_asn,
+    )

@@ -18,6 +18,7 @@ from probe.collector.ingest_metrics import ingest_exposition
 from probe.collector.log.sqlite import SqliteLog
 from probe.collector.web.access import Access, only_here
 from probe.collector.web.app import Web
+from probe.collector.web.feed import feed_routes
 from probe.collector.web.incidents import Incidents, NoIncidents
 from probe.collector.web.reading import Reading
 from probe.collector.web.site import Site
@@ -57,7 +58,7 @@ async def opened(config: CollectorConfig, clock: Clock, incidents: Incidents) ->
             incidents=incidents,
             ingest=_ingest_text(config),
         )
-        yield Web(site)
+        yield Web(site, feed_routes(site, config.name, config.url))
 
 
 def _role_of(accounts: Accounts) -> Callable[[str], Role | None]:

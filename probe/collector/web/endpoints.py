@@ -13,7 +13,7 @@ from probe.collector.log import LogDamaged
 from probe.collector.web.access import Sees
 from probe.collector.web.faults import Fault
 from probe.collector.web.formats import answer, table, wanted
-from probe.collector.web.incidents import IncidentRow
+from probe.collector.web.incidents import Crowd, IncidentRow
 from probe.collector.web.measurements import MeasurementsPage, rows_of
 from probe.collector.web.parameters import IncidentsQuery, MeasurementsQuery, Nothing, ReachabilityQuery, parsed
 from probe.collector.web.reachability import ReachabilityPage
@@ -70,13 +70,15 @@ class Endpoints:
 
     async def incidents(self, request: Request) -> Response:
         query, sees = self._asked(request, IncidentsQuery)
-        rows, following = await self._site.incidents.page(query)
+        page = self._site.incidents.page
+        rows, following = await self._site.reading.ask(lambda views: page(query, self._crowd(views, sees)))
         return table(request, rows, IncidentRow, following, cache=caching(sees))
 
     async def incident(self, request: Request) -> Response:
         parsed(request.query_params.multi_items(), Nothing)
         sees = self._site.access.sees(request)
-        found = await self._site.incidents.one(request.path_params["id"])
+        one, name = self._site.incidents.one, request.path_params["id"]
+        found = await self._site.reading.ask(lambda views: one(name, self._crowd(views, sees)))
         if found is None:
             raise Fault(404, "no such incident")
         return answer(request, found, cache=caching(sees))
@@ -90,6 +92,10 @@ class Endpoints:
     def _crowds(self, views: sqlite3.Connection, sees: Sees) -> Crowds | None:
         return Crowds(views, self._site.agreed) if sees is Sees.PUBLIC else None
 
+    def _crowd(self, views: sqlite3.Connection, sees: Sees) -> Crowd | None:
+        crowds = self._crowds(views, sees)
+        return crowd_of(crowds) if crowds is not None else None
+
     def _one(self, views: sqlite3.Connection, seq: int, sees: Sees) -> tuple[MeasurementRow, Expectations | None]:
         row = next(iter(rows_of(views, [seq], self._site.names)), None)
         crowds = self._crowds(views, sees)
@@ -101,6 +107,10 @@ class Endpoints:
         at = milliseconds(row.time)
         old = at < self._site.now() - DELAY
         return old and row.platform is not None and crowds.shown(row.country or "", row.asn or 0, at)
+
+
+def crowd_of(crowds: Crowds) -> Crowd:
+    return lambda country, asn, at: crowds.shown(country, asn, round(at * 1000))
 
 
 def caching(sees: Sees) -> str:

@@ -9,6 +9,7 @@ from probe.collector.analyse.schema import ViewsError
 from probe.collector.web.access import Denied
 from probe.collector.web.cursors import CursorFault
 from probe.collector.web.formats import NotAcceptable
+from probe.collector.web.incidents import Unread
 from probe.collector.web.parameters import ParameterFault
 from probe.collector.web.reading import Overdue
 from probe.collector.web.rows import ErrorBody
@@ -40,6 +41,8 @@ async def handled(request: Request, error: Exception) -> Response:  # noqa: ARG0
             return refused(406, "application/json and text/csv are what there is")
         case Overdue():
             return refused(503, "this question took too long: ask for a shorter time", headers={"retry-after": "10"})
+        case Unread():
+            return refused(503, str(error), headers={"retry-after": "10"})
         case ViewsError():
             return refused(503, "the views are not there just now", headers={"retry-after": "10"})
         case HTTPException():
@@ -47,4 +50,4 @@ async def handled(request: Request, error: Exception) -> Response:  # noqa: ARG0
     raise error
 
 
-HANDLED = (Denied, Fault, ParameterFault, CursorFault, NotAcceptable, Overdue, ViewsError, HTTPException)
+HANDLED = (Denied, Fault, ParameterFault, CursorFault, NotAcceptable, Overdue, Unread, ViewsError, HTTPException)

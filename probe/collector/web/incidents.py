@@ -1,11 +1,16 @@
 """What the web asks of detection. The views of incidents are detection's: here is only the shape that it fills."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
 from probe.collector.web.parameters import IncidentsQuery
+from probe.notify.notice import Notice
+
+Crowd = Callable[[str, int, float], bool]
+"""Whether a network (country, ASN) may be seen in public with what was seen there at a time (seconds)."""
 
 
 class IncidentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +40,7 @@ class Restricted(msgspec.Struct, frozen=True, kw_only=True):
     technique: str
     state: str
     network: str | None = None
+    country: str = ""
 
 
 class Active(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +53,42 @@ class Active(msgspec.Struct, frozen=True, kw_only=True):
     restrictions: tuple[Restricted, ...] = ()
 
 
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was said of an incident. `serial` is its place in the journal; `at` the moment that it is about,
+    `recorded_at` when it was written down, in seconds since 1970; `into` the incident that this one became part of."""
+
+    serial: int
+    change: str
+    at: float
+    recorded_at: float
+    summary: str
+    incident: IncidentRow
+    correction: bool = False
+    into: str | None = None
+
+
+class Unread(Exception):
+    """The journal is there, and cannot be read just now."""
+
+
 class Incidents(Protocol):
-    async def page(self, query: IncidentsQuery) -> tuple[list[IncidentRow], str | None]:
+    """What takes a `crowd` blocks, and shows to the public what that lets through; None: everything. All raise
+    Unread."""
+
+    def page(self, query: IncidentsQuery, crowd: Crowd | None) -> tuple[list[IncidentRow], str | None]:
         """A page, and the cursor of the next. Raises CursorFault."""
         ...
 
-    async def one(self, incident: str) -> dict[str, Any] | None:
+    def one(self, incident: str, crowd: Crowd | None) -> dict[str, Any] | None:
         """Everything that is known of one, with its evidence."""
+        ...
+
+    def feed(self, limit: int, crowd: Crowd | None) -> list[tuple[Notice, float]]:
+        """The last word on each incident, the newest first, and when it was written down (seconds since 1970)."""
+        ...
+
+    def events(self, after: int | None, limit: int, crowd: Crowd | None) -> tuple[list[Event], int]:
+        """What was said behind that place of the journal, oldest first, and how far that went. None: from now on."""
         ...
 
     async def active(self) -> list[Active]: ...
@@ -74,11 +109,17 @@ class Incidents(Protocol):
 class NoIncidents:
     """Where nothing detects."""
 
-    async def page(self, query: IncidentsQuery) -> tuple[list[IncidentRow], str | None]:  # noqa: ARG002
+    def page(self, query: IncidentsQuery, crowd: Crowd | None) -> tuple[list[IncidentRow], str | None]:  # noqa: ARG002
         return [], None
 
-    async def one(self, incident: str) -> dict[str, Any] | None:  # noqa: ARG002
+    def one(self, incident: str, crowd: Crowd | None) -> dict[str, Any] | None:  # noqa: ARG002
         return None
+
+    def feed(self, limit: int, crowd: Crowd | None) -> list[tuple[Notice, float]]:  # noqa: ARG002
+        return []
+
+    def events(self, after: int | None, limit: int, crowd: Crowd | None) -> tuple[list[Event], int]:  # noqa: ARG002
+        return [], after or 0
 
     async def active(self) -> list[Active]:
         return []

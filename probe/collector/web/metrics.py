@@ -13,6 +13,7 @@ from probe.collector.analyse.crowds import Crowds
 from probe.collector.analyse.schema import ViewsError
 from probe.collector.web.access import Sees
 from probe.collector.web.exposition import Exposition, Health, Told
+from probe.collector.web.incidents import Active
 from probe.collector.web.reading import Overdue
 from probe.collector.web.site import Site
 from probe.collector.web.window import Window
@@ -70,10 +71,18 @@ class Metrics:
     def _text(self, views: sqlite3.Connection, exposition: Exposition, sees: Sees, told: Told) -> bytes:
         lag = self._window.lag(self._site.now())  # of the window that is drawn, not of one before it
         told = msgspec.structs.replace(told, health=msgspec.structs.replace(told.health, lag=lag))
-        return exposition.text(self._window, self._shown(views, sees), told)
+        shown = self._shown(views, sees)
+        active = [_visible(one, shown) for one in told.active]
+        return exposition.text(self._window, shown, msgspec.structs.replace(told, active=active))
 
     def _shown(self, views: sqlite3.Connection, sees: Sees) -> Callable[[str, int], bool]:
         if sees is not Sees.PUBLIC:
             return lambda country, asn: True  # noqa: ARG005
         crowds, now = Crowds(views, self._site.agreed), self._site.now()
         return lambda country, asn: crowds.shown(country, asn, now)
+
+
+def _visible(one: Active, shown: Callable[[str, int], bool]) -> Active:
+    """An incident is public; in which networks it was seen is where there are volunteers enough."""
+    parts = tuple(part for part in one.restrictions if shown(part.country or one.country, part.asn))
+    return msgspec.structs.replace(one, restrictions=parts)

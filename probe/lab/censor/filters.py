@@ -45,13 +45,19 @@ class Middlebox:
             answer = answer_for(name, dict.fromkeys(injection.names, injection.answer))
             reply = forged(query, answer) if answer is not None else None
             if reply is not None and (reply.answer or injection.answer.kind != "address"):
-                forgery = reply_to(packet, reply.to_wire())
-                trio.lowlevel.spawn_system_task(self._send_after, injection.late, forgery, injection.ip_ttl)
+                self._send_forgery(reply_to(packet, reply.to_wire()), injection)
 
-    async def _send_after(self, seconds: float, packet: Packet, ip_ttl: int) -> None:
-        if seconds:
-            await trio.sleep(seconds)
-        self._cables.send(packet, ip_ttl)
+    def _send_forgery(self, forgery: Packet, injection: DnsInjection) -> None:
+        """Before the question is let through, so that it wins on any machine, unless it is meant to be late."""
+        if not injection.late:
+            self._cables.send(forgery, injection.ip_ttl)
+            return
+
+        async def send_late() -> None:
+            await trio.sleep(injection.late)
+            self._cables.send(forgery, injection.ip_ttl)
+
+        trio.lowlevel.spawn_system_task(send_late)
 
     def _tcp(self, packet: Packet) -> bool:
         if (taint := self._taint(packet)) is not None:

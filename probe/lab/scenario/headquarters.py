@@ -54,15 +54,16 @@ class Headquarters:
         return str(json.loads(said.splitlines()[0])["url"])
 
     def incidents(self) -> list[dict[str, Any]]:
-        """As the API lists them. Raises LabError."""
+        """As the API gives them, each in full. Raises LabError."""
+        return [self._get(f"/incidents/{listed['id']}") for listed in self._get(f"/incidents?limit={_PAGE}")["items"]]
+
+    def _get(self, path: str) -> dict[str, Any]:
         try:
-            body = get(
-                self._namespace, ADDRESS, PORT, f"/api/v1/incidents?limit={_PAGE}", {"Accept": "application/json"}
-            )
+            body = get(self._namespace, ADDRESS, PORT, f"/api/v1{path}", {"Accept": "application/json"})
         except OSError as error:
             raise LabError(f"the collector does not tell its incidents: {error}") from error
-        listed: list[dict[str, Any]] = json.loads(body)["items"]
-        return listed
+        found: dict[str, Any] = json.loads(body)
+        return found
 
     def close(self) -> None:
         if self._running is not None:

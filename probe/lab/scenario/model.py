@@ -91,13 +91,16 @@ class Phase(Form, frozen=True, kw_only=True, rename={"since": "from"}):
 
 
 class Expect(Form, frozen=True, kw_only=True):
-    """`order`: of the ISPs by the round in which something was stopped first. `incidents` and `kinds` are what a
-    collector must make of it."""
+    """What the collector makes of it, `phases` apart: the number of `incidents`, their `kinds`, the ISPs in the `order`
+    of their onsets, platforms `blocked` and restricted in `partial`, no others, and in how many `segments`."""
 
     incidents: Annotated[int, msgspec.Meta(ge=0)] | None = None
     kinds: tuple[str, ...] = ()
     first: First | None = None
     order: tuple[Asn, ...] = ()
+    blocked: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+    segments: Annotated[int, msgspec.Meta(ge=1)] | None = None
     end: End | None = None
     phases: tuple[Phase, ...] = ()
 

@@ -48,7 +48,7 @@ class Watcher(Protocol):
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `incidents` as the collector's API lists them."""
+    """What came of it. `incidents` as the collector's API gives them in full."""
 
     rounds: tuple[Round, ...]
     incidents: tuple[dict[str, Any], ...]

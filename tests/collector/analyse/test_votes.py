@@ -174,6 +174,16 @@ def test_what_the_lease_says_of_the_network_is_marked(fleet: Fleet, lease: dict[
     assert vote["marks"] == marks
 
 
+def test_where_the_collector_knows_no_network_what_the_probe_found_out_since_its_check_in_is_its_claim(
+    fleet: Fleet,
+) -> None:
+    item = world.reported(world.healthy("facebook.com"), at=START, round=R1, network=TURK)
+    report = msgspec.structs.replace(world.report([item], START), leases={"1": world.lease(Network(), claimed=True)})
+    fleet.analysis.advance([world.entry(report, 1, START)])
+    (vote,) = fleet.votes()
+    assert (vote["asn"], vote["marks"]) == (TURK.asn, Mark.CLAIMED)
+
+
 def test_a_lease_that_nobody_signed_or_that_had_expired_is_no_lease(fleet: Fleet) -> None:
     item = world.reported(world.healthy("facebook.com"), at=START, round=R1, network=Network(country="DE", asn=1))
     forged = msgspec.structs.replace(world.lease(TURK), signature="AAAA")

@@ -110,13 +110,12 @@ def reported(
     number: int = 0,
     **more: object,
 ) -> Reported:
-    """Ended at `at`, in a report that is sent then or later. The probe judges with nothing but the records."""
+    """Begun at `at`, in a report that is sent then or later. The probe judges with nothing but the records."""
     place = next((e for e in catalogue.endpoints() if e.url == measurement.endpoint), None)
-    began = at - dt.timedelta(seconds=measurement.duration)
     made = msgspec.structs.replace(
         measurement,
         id=identifier(at, number),
-        started_at=began,
+        started_at=at,
         network=network,
         platform=place.platform if place else None,
         service=place.service if place else None,

@@ -3,12 +3,14 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -46,23 +48,30 @@ def tokens(config: CollectorConfig, count: int, role: Role = "probe") -> list[st
 
 
 class Running:
-    def __init__(self, config: CollectorConfig, *arguments: str, before: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: CollectorConfig, *arguments: str) -> None:
         self.config = config
         serve = ["collector", "serve", "--config", str(config.file), *arguments]
         environment = {**os.environ, "PROBE_CLOCK": ""}
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "probe", *serve], stderr=subprocess.PIPE, text=True, env=environment
+            [sys.executable, "-m", "probe", *serve], stderr=subprocess.PIPE, text=True, env=environment
         )
         self.said = ""
 
-    def wait_until_up(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait_until_up(self, address: str | None = None, verify: ssl.SSLContext | bool = True) -> None:
         """Its own answer, whatever it is."""
+        url = f"{address or base(self.config)}/api/v1/checkin"
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the collector ended: {self.process.communicate()[1]}")
             try:
-                httpx.get(f"{base(self.config)}/api/v1/checkin", trust_env=False)
+                httpx.get(url, verify=verify, trust_env=False)
             except httpx.TransportError:
                 time.sleep(0.05)
             else:
@@ -73,20 +82,21 @@ class Running:
         """Its exit status, after SIGTERM."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.said = self.process.communicate(timeout=_PATIENCE)[1]
+        self._listen()
         return self.process.returncode
 
     def kill(self) -> None:
         self.process.kill()
-        self.said = self.process.communicate(timeout=_PATIENCE)[1]
+        self._listen()
+
+    def _listen(self) -> None:
+        """To the end of what it says."""
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            self.said = self.process.communicate(timeout=_PATIENCE)[1]
 
 
 @contextmanager
-def running(config: CollectorConfig, *arguments: str, before: tuple[str, ...] = ()) -> Iterator[Running]:
-    collector = Running(config, *(arguments or ("--role", "ingest")), before=before)
-    try:
+def running(config: CollectorConfig, *arguments: str) -> Iterator[Running]:
+    with Running(config, *(arguments or ("--role", "ingest"))) as collector:
         collector.wait_until_up()
         yield collector
-    finally:
-        if collector.process.poll() is None:
-            collector.stop()

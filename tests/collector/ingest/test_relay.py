@@ -1,7 +1,7 @@
 """Paths of the web process, through the ingest process, over real sockets."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from probe.collector.ingest_app import application
 from probe.collector.ingest_relay import Relay
+from tests.collector.ingest.world import Still, opened_world
 
 
 class Pages:
@@ -71,7 +72,18 @@ async def relayed(socket: Path) -> AsyncIterator[httpx.AsyncClient]:
     relay = Relay(socket)
     async with served(application([Mount("/", relay)], 100), "127.0.0.1:0") as address, asking(address) as client:
         yield client
-    await relay.aclose()
+
+
+@asynccontextmanager
+async def listening(address: str) -> AsyncIterator[trio.SocketStream]:
+    """A reader of /events who has seen two of them."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        await stream.send_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        seen = b""
+        while seen.count(b"tick") < 2:
+            seen += await stream.receive_some(4096)
+        yield stream
 
 
 def asking(address: str) -> httpx.AsyncClient:
@@ -115,9 +127,8 @@ async def test_a_large_page_comes_whole(pages: tuple[Pages, httpx.AsyncClient]) 
 async def test_events_come_as_they_happen_and_end_with_the_listener(pages: tuple[Pages, httpx.AsyncClient]) -> None:
     web, client = pages
     with trio.fail_after(20):
-        async with client.stream("GET", "/events") as stream, aclosing(stream.aiter_raw()) as pieces:
-            assert b"tick" in await anext(pieces)
-            assert b"tick" in await anext(pieces)
+        async with listening(str(client.base_url).rstrip("/")):
+            assert not web.gone.is_set()
         await web.gone.wait()
 
 
@@ -134,18 +145,42 @@ async def test_without_a_web_process_the_answer_is_503_with_a_time(tmp_path: Pat
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "6")
 
 
-async def test_more_requests_than_may_be_in_hand_are_told_so(tmp_path: Path) -> None:
-    web = Pages()
-    socket = tmp_path / "web.sock"
-    relay = Relay(socket)
-    app = application([Route("/events", web.events), Mount("/", relay)], 1)
-    async with (
-        served(app, "127.0.0.1:0") as address,
-        asking(address) as client,
-        client.stream("GET", "/events") as stream,
-        aclosing(stream.aiter_raw()) as pieces,
-    ):
-        assert b"tick" in await anext(pieces)
+async def test_more_requests_than_may_be_in_hand_are_told_so() -> None:
+    app = application([Route("/events", Pages().events)], 1)
+    async with served(app, "127.0.0.1:0") as address, listening(address), asking(address) as client:
         answer = await client.post("/events", content=b"x" * 500_000)
-    await relay.aclose()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "6")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        b"POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /api/v1/reports HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%ff%00%0d%0a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://other/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\r\n" * 1000,
+    ],
+    ids=lambda raw: repr(raw[:40]),
+)
+async def test_what_is_hardly_http_gives_no_500(tmp_path: Path, clock: Still, raw: bytes) -> None:
+    async with opened_world(tmp_path, clock) as world, served(world.app, "127.0.0.1:0") as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        with trio.move_on_after(5):
+            async with await trio.open_tcp_stream(host, int(port)) as stream:
+                await stream.send_all(raw)
+                with trio.move_on_after(1):
+                    status = (await stream.receive_some(4096))[9:12]
+                    assert not status.startswith(b"5"), status
+        async with asking(address) as client:
+            assert (await client.get("/api/v1/checkin")).status_code == 401

@@ -4,19 +4,22 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from probe.collector.config import CollectorConfig
 from tests.collector.ingest.reports import compressed, report
-from tests.collector.ingest.running import base, configured, running, tokens
+from tests.collector.ingest.running import Running, base, configured, running, tokens
 from tests.collector.log.entries import everything, opened
 
 HEADERS = {"content-encoding": "zstd"}
@@ -55,12 +58,23 @@ async def test_what_was_acknowledged_is_there_after_kill_9_and_counts_once(confi
     assert kept == {one.report_id: 1 for one in sent}
 
 
+@contextmanager
+def traced(process: int, file: Path) -> Iterator[None]:
+    """What the process asks of the kernel, as far as it has to do with files and sockets."""
+    calls = "trace=fsync,fdatasync,sendto,recvfrom,read,write,sendmsg"
+    command = ["strace", "-f", "-s", "200", "-e", calls, "-o", str(file), "-p", str(process)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
+        assert strace.stderr is not None
+        assert "attached" in strace.stderr.readline()
+        yield
+        strace.send_signal(signal.SIGINT)
+
+
 @needs_strace
 def test_an_fsync_lies_between_a_request_and_its_202(config: CollectorConfig, tmp_path: Path) -> None:
     (token,) = tokens(config, 1)
     trace = tmp_path / "trace"
-    calls = "trace=fsync,fdatasync,sendto,recvfrom,read,write,sendmsg"
-    with running(config, "--role", "ingest", before=("strace", "-f", "-s", "200", "-e", calls, "-o", str(trace))):
+    with running(config) as collector, traced(collector.process.pid, trace):
         assert deliver(config, token, compressed(report())).status_code == 202
     lines = trace.read_text("utf-8", "replace").splitlines()
     asked = next(n for n, line in enumerate(lines) if "POST /api/v1/reports" in line)
@@ -93,6 +107,21 @@ def refused(config: CollectorConfig) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_it_speaks_tls_where_it_is_told_to(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "chain.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    config = configured(tmp_path, "tls: {certificate: chain.pem, key: key.pem}\n")
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with Running(config, "--role", "ingest") as collector:
+        collector.wait_until_up(f"https://{config.listen[0]}", context)
+        url = f"https://{config.listen[0]}/api/v1/checkin"
+        answer = httpx.get(url, verify=context, trust_env=False, timeout=30)
+    assert (answer.status_code, answer.http_version) == (401, "HTTP/1.1")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +173,7 @@ def alive(process: int) -> bool:
 def test_ingest_goes_on_whatever_becomes_of_the_pages_and_comes_back_itself(config: CollectorConfig) -> None:
     (token,) = tokens(config, 1)
     with running(config, "--role", "all") as collector:
+        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
         parts = children(collector.process.pid)
         os.kill(parts["analyse"], signal.SIGKILL)
         assert deliver(config, token, compressed(report())).status_code == 202
@@ -159,6 +189,7 @@ def test_ingest_goes_on_whatever_becomes_of_the_pages_and_comes_back_itself(conf
 
 def test_nothing_is_left_when_the_first_process_is_killed(config: CollectorConfig) -> None:
     with running(config, "--role", "all") as collector:
+        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
         parts = children(collector.process.pid)
         collector.kill()
         until(lambda: not any(alive(one) for one in parts.values()))
@@ -168,6 +199,7 @@ def test_a_wrong_configuration_is_not_taken_up_and_a_right_one_is(config: Collec
     (token,) = tokens(config, 1)
     right = config.file.read_text()
     with running(config, "--role", "all") as collector:
+        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
         before = children(collector.process.pid)
         config.file.write_text("state: 5\n")
         collector.process.send_signal(signal.SIGHUP)

@@ -1,0 +1,34 @@
+"""A store that keeps nothing: what is left is what the detector itself holds."""
+
+from collections.abc import Iterable
+
+from probe.detect.votes import Cell, Order, Vote
+
+
+class Forgetful:
+    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:  # noqa: ARG002
+        return True
+
+    def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:  # noqa: ARG002
+        return ()
+
+    def of_service(
+        self,
+        platform: str,
+        service: str,
+        since: float,
+        until: float,  # noqa: ARG002
+    ) -> Iterable[tuple[Cell, Vote]]:
+        return ()
+
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:  # noqa: ARG002
+        return ()
+
+    def keep(self, cell: Cell, at: Order, state: bytes) -> None: ...
+
+    def kept(self, cell: Cell, before: Order) -> bytes | None:  # noqa: ARG002
+        return None
+
+    def drop(self, cell: Cell, after: Order) -> None: ...
+
+    def forget(self, before: float) -> None: ...
