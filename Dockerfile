@@ -8,7 +8,8 @@ COPY probe probe
 RUN /opt/probe/bin/pip install --no-cache-dir . && /opt/probe/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin probe
+RUN useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin probe \
+ && install -d -m 0700 -o probe -g probe /state /keys
 COPY --from=build /opt/probe /opt/probe
 ENV PATH=/opt/probe/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001

@@ -164,6 +164,8 @@ class Parts:
     def ended(self, plan: Plan, how: str, seconds: float, pause: float) -> None:
         tidy_up()
         self._board.ended(how, seconds, pause)
+        if self._config.first_round:
+            self._uplink.stir(urgent=True)  # somebody waits at the collector, too
         _log.info("round %d ended (%s) after %.0f s, the next one in %.0f s", plan.number, how, seconds, pause)
 
     def _measured(self, judged: Judged) -> None:

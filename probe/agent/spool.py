@@ -70,8 +70,8 @@ class Spool:
     # --- what the daemon does ---
 
     def add(self, reported: Reported, *, monotonic: float) -> None:
-        """Durable on return. `monotonic` is the injected clock's at the beginning of the measurement. What is too large loses
-        its bodies; where room is short the least important goes, which may be this."""
+        """Durable on return. `monotonic` is the injected clock's at the beginning of the measurement. What is too large
+        loses its bodies; where room is short the least important goes, which may be this."""
         raw = encoded(reported, min(_LARGEST_ROW, self._limit // 8))
         rank = importance(reported)
 

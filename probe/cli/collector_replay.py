@@ -24,7 +24,8 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @CONFIG
 @click.option("--into", type=_PATH, help="Only write the views into this new file, and use them nowhere.")
-def replay(path: Path, into: Path | None) -> None:
+@click.option("--compare", is_flag=True, help="Also detect anew on them, and say what the journal says otherwise.")
+def replay(path: Path, into: Path | None, *, compare: bool) -> None:
     """Make all views again from the log: sealed days, then live ones.
 
     The collector may run meanwhile: it goes on with its present views, and takes up the new ones when they are whole.
@@ -45,11 +46,14 @@ def replay(path: Path, into: Path | None) -> None:
             raise Failed(f"{into}: exists already and is not written over: name another file")
         try:
             count = _replayed(config, into or config.state / READY)
+            said = _compared(config, into or config.state / READY) if compare else []
             taken_up = into is None and take_up_if_alone(config.state)
         except (ViewsError, OSError) as error:
             raise Failed(str(error)) from None
     where = str(into) if into else "in use now" if taken_up else "taken up by the running collector within seconds"
     click.echo(f"{count} measurements; the new views are {'in ' if into else ''}{where}")
+    for line in said:
+        click.echo(line)
 
 
 def _replayed(config: CollectorConfig, file: Path) -> int:
@@ -75,6 +79,16 @@ def _replayed(config: CollectorConfig, file: Path) -> int:
         count = trio.run(run, documents)
     draft.replace(file)
     return count
+
+
+def _compared(config: CollectorConfig, views: Path) -> list[str]:
+    from probe.collector.analyse.journal import JOURNAL
+    from probe.collector.compose.compare import compared, sentence
+    from probe.collector.compose.run import settings_of
+
+    scratch = views.with_name(f"{views.name}.detected")
+    found = compared(config.state / JOURNAL, views, scratch, settings_of(config))
+    return [sentence(one) for one in found] or ["incidents: as the journal has them"]
 
 
 def _told(position: int, measurements: int) -> None:

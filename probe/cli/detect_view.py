@@ -23,24 +23,22 @@ def show(past: Past, out: TextIO, votes: int, dismissed: bool) -> None:
         if isinstance(record, Incident):
             screen.print(Text(_sentence(record), _COLOUR.get(record.state, "")), soft_wrap=not screen.is_terminal)
     confirmed = sum(record.confirmed_at is not None for record in restrictions)
-    screen.print(f"{votes} votes: {confirmed} restrictions confirmed.", soft_wrap=True)
+    said = f"{votes} vote{'' if votes == 1 else 's'}: {confirmed} restriction{'' if confirmed == 1 else 's'} confirmed."
+    screen.print(Text(said), soft_wrap=True)
 
 
 def _restrictions(records: list[Restriction]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("network", "service", "state", "how", "since (UTC)", "confirmed", "ended", "failed/votes"):
-        table.add_column(heading, no_wrap=heading != "how")
+    for heading in ("network", "service", "state", "how", "since (UTC)", "until"):
+        table.add_column(heading, no_wrap=heading not in {"service", "how"}, overflow="fold")
     for record in records:
-        counts = record.evidence
         table.add_row(
             f"{record.country} AS{record.asn}",
             _service(record),
             Text(record.state, _COLOUR.get(record.state, "")),
             f"{record.extent} {record.technique}".strip(),
             _short(record.onset) if record.onset is not None else f"before {_short(record.onset_before)}",
-            _short(record.confirmed_at),
             _short(record.ended_at),
-            f"{counts.failed}/{counts.failed + counts.worked}",
         )
     return table
 

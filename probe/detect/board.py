@@ -114,16 +114,18 @@ class Board:
 
     def _place(self, cell: Cell) -> Group | None:
         """The cell's group, where something about the cell is new to judge."""
+        history = self._tracks.cells[cell].history
+        excursion, standing, past = history.excursion, history.standing, history.past
+        signs = (len(past), past[-1][0] if past else None, standing and standing.ended)
+        if excursion is None and standing is None and cell not in self._live and self._signs.get(cell) == signs:
+            return None
         group = (cell.country, cell.platform, cell.service, cell.aspect)
         field = self._fields.get(group)
         if cell not in self._signs:
             field = self._fields.setdefault(group, _Field())
             field.networks.add(cell.asn)
-        history = self._history(cell)
-        excursion, standing = history.excursion, history.standing
-        signs = (len(history.past), history.past[-1][0] if history.past else None, standing and standing.ended)
         live = excursion is not None and excursion.peak >= self._settings.kept * excursion.threshold
-        live = live or (_stands(history) and standing is not None and standing.ended is None)
+        live = live or (standing is not None and _stands(history) and standing.ended is None)
         same = self._signs.get(cell, _NOTHING) == signs and not live and cell not in self._live
         self._signs[cell] = signs
         (self._live.add if live else self._live.discard)(cell)

@@ -127,7 +127,7 @@ def step(history: History, vote: Vote, failed: bool, ratios: tuple[float, float]
         excursion.suspected = vote.time
     if excursion.ratio <= 0 or (excursion.suspected is not None and _recovered(excursion, entry, settings)):
         close(history, vote.time, settings)
-    elif failed and excursion.peak >= settings.kept * excursion.threshold:
+    elif failed and excursion.ratio >= min(settings.again, excursion.cap - 1e-6):
         _reopen(history, excursion, settings)
 
 

@@ -42,8 +42,8 @@ class Elsewhere:
         return not self._seen
 
     def word(self, began: float, pivot: float, now: float, here: tuple[int, int]) -> Word:
-        """Newer than `pivot` and known at `now`; `here` is (failed, worked) in that time. Who failed long before it
-        `began` here is not asked."""
+        """What was seen after `pivot`, known at `now`; `here` is (failed, worked) since it `began`. Who failed long
+        before that elsewhere is not asked."""
         if not any(bisect_right(ts, now) > bisect_right(ts, pivot - KNOWN) for ts in self._times.values()):
             return Word.UNKNOWN
         worked, failed, failures = 0, 0, 0
@@ -56,7 +56,8 @@ class Elsewhere:
             worked += fresh[-1][1]
             failed += not fresh[-1][1]
             failures += sum(not ok for _, ok in fresh)
-        return _concluded(worked, failed, failures, here)
+        lonely = failures if len(self._seen) == 1 else 0  # one witness must say it twice
+        return _concluded(worked, max(failed, lonely), here)
 
     def table(self, since: float, now: float) -> tuple[int, int]:
         """(failed, worked) votes in that time."""
@@ -68,8 +69,8 @@ class Elsewhere:
         return contrast("elsewhere", here, there, "here", "for controls and in other countries")
 
 
-def _concluded(worked: int, failed: int, failures: int, here: tuple[int, int]) -> Word:
-    if failed >= 2 * max(1, worked) or (not worked and failures > 1):
+def _concluded(worked: int, failed: int, here: tuple[int, int]) -> Word:
+    if failed >= 2 * max(1, worked):
         return Word.FAILS
     if worked and (not failed or (worked > failed and fisher((here, (failed, worked))) <= _TOLD_APART)):
         return Word.WORKS

@@ -16,7 +16,8 @@ Groups = list[list[Restriction]]
 def grouped(restrictions: Iterable[Restriction], settings: Settings) -> Groups:
     """Those whose onsets follow within an hour of the one before, of one country and one kind of event.
 
-    A suspicion joins a group but links no two, since noise lies everywhere. Outages of platforms know no country.
+    A suspicion joins a group but links no two groups, since noise lies everywhere. Outages of platforms know no
+    country.
     """
     heaps: dict[tuple[str, str], list[Restriction]] = defaultdict(list)
     for restriction in restrictions:
@@ -73,9 +74,20 @@ def _chained(heap: Sequence[Restriction], together: float) -> Groups:
         groups[-1].append(member)
         latest = member.starts
     chains = [(group[0].starts, group[-1].starts, group) for group in groups]
+    alone: list[Restriction] = []
     for member in (m for m in heap if m.state not in _SOLID):
         near = next((g for begin, end, g in chains if begin - together <= member.starts <= end + together), None)
-        near.append(member) if near is not None else groups.append([member])
+        (alone if near is None else near).append(member)
+    return [*groups, *_at_once(alone)]
+
+
+def _at_once(suspicions: Sequence[Restriction]) -> Groups:
+    """Suspicions that nothing confirmed is near, and that arose together: most likely they are of one thing."""
+    groups: Groups = []
+    for member in suspicions:
+        if not groups or member.starts - groups[-1][-1].starts > _CLUSTER:
+            groups.append([])
+        groups[-1].append(member)
     return groups
 
 

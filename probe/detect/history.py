@@ -45,7 +45,7 @@ def checked_in(votes: Iterable[Vote]) -> Iterator[Presence]:
     last: dict[tuple[str, str, int], float] = {}
     for vote in votes:
         key = (vote.probe, vote.country, vote.asn)
-        if vote.role != "control" and vote.time // _ROUND != last.get(key):
+        if vote.time // _ROUND != last.get(key):
             last[key] = vote.time // _ROUND
             yield Presence(time=vote.time, country=vote.country, asn=vote.asn, probe=vote.probe, witness=vote.witness)
 

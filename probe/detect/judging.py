@@ -21,7 +21,7 @@ from probe.detect.excursion import Entry, Excursion
 from probe.detect.settings import MINUTE, Settings
 from probe.detect.votes import NETWORK, Cell
 
-_NATIONAL = 0.5  # added to the threshold for the choice among networks
+_NATIONAL = 1.5  # added to the threshold: what several networks carry along of noise that has not quite decayed
 _NEWEST, _GOES_ON = 10, 0.3
 _CERTAIN = math.log(99)  # a network is named where the odds that it is one of those affected are a hundred to one
 _JOINED = 9.0  # the same, with a third as prior, over the 24 votes of the hour in which it may follow
@@ -57,6 +57,7 @@ class Candidate:
         self.first: dict[str, float] = {}
         self.full = self.some = 0.0
         self.settled, self.swept = False, 0
+        self.half = math.inf
 
     def settle(self, judgement: Judgement) -> None:
         self.judgement, self.settled = judgement, True
@@ -69,12 +70,15 @@ class Candidate:
             decided if decided is not None else self.excursion.ledger[-1].time if self.excursion.ledger else self.onset
         )
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, half: float) -> None:
+        """`half` of the threshold: what works elsewhere counts where it is newer than that much evidence. An ok newer
+        than the first failure only may be older than the outage that caused the others."""
         self.taken.append(entry)
         if entry.failed:
             self.first.setdefault(entry.witness, entry.time)
         self.full += entry.full
         self.some += entry.some
+        self.half = min(self.half, entry.time) if self.ratio >= half else math.inf
 
     @property
     def failing(self) -> bool:
@@ -159,7 +163,7 @@ def judge(
     for time, number, place in sorted(events):
         candidate = candidates[number]
         entry = candidate.excursion.ledger[place]
-        candidate.take(entry)
+        candidate.take(entry, settings.suspected * candidate.excursion.threshold)
         if entry.failed:
             sweep.at(time, candidate, candidates)
     for candidate in candidates:
@@ -171,6 +175,7 @@ class _Sweep:
     def __init__(self, networks: int, elsewhere: Elsewhere, unfit: Fitness, settings: Settings, own: bool) -> None:
         self._networks, self._elsewhere, self._own = max(2, networks), elsewhere, own
         self._unfit, self._settings = unfit, settings
+        self._half = math.inf
         self._nationally: list[tuple[float, float]] = []  # (when, onset) of national confirmations
 
     def at(self, time: float, candidate: Candidate, all_of_them: Sequence[Candidate]) -> None:
@@ -184,10 +189,10 @@ class _Sweep:
             return
         peers = [c for c in all_of_them if self._beside(c, candidate, time)]
         if len({c.cell.asn for c in peers}) > 1:
-            self._together(time, peers)
+            self._together(time, peers, self._total(time, peers))
 
     def _alone(self, time: float, candidate: Candidate) -> None:
-        pivot = _second(candidate.first)
+        pivot = candidate.half if candidate.half < math.inf else candidate.onset
         word, here = self._word(pivot, time, [candidate])
         threshold = candidate.excursion.threshold
         judgement = Judgement(confirmed=time, threshold=threshold, pivot=pivot, here=here, elsewhere=word)
@@ -204,10 +209,7 @@ class _Sweep:
         standing = candidate.fit(self._unfit)
         if not standing.first:
             return
-        judgement.pivot, judgement.ratio = _second(standing.first), standing.ratio
-        judgement.elsewhere, judgement.here = self._word(judgement.pivot, time, [candidate])
-        if not self._passes(judgement.elsewhere):
-            return
+        judgement.ratio = standing.ratio
         if standing.ratio >= judgement.threshold and standing.prevails:
             judgement.basis = "isp"
             candidate.settle(judgement)
@@ -229,15 +231,23 @@ class _Sweep:
         least = _CERTAIN + math.log(self._networks - 1)
         return max(self._settings.kept * candidate.excursion.threshold, min(least, candidate.excursion.cap - 1e-6))
 
-    def _together(self, time: float, peers: Sequence[Candidate]) -> None:
+    def _total(self, time: float, peers: Sequence[Candidate]) -> float:
+        """The national statistic against its threshold; keeps in mind since when it is half of it."""
+        wanted = max(peer.excursion.threshold for peer in peers) + _NATIONAL
+        share = sum(mixed(peer.ratio, 1 / self._networks) for peer in peers) / wanted
+        self._half = min(self._half, time) if share >= self._settings.suspected else math.inf
+        return share
+
+    def _together(self, time: float, peers: Sequence[Candidate], share: float) -> None:
+        if share < 1:
+            return
         fits = [(peer, peer.fit(self._unfit)) for peer in peers]
         fits = [(p, fit) for p, fit in fits if fit.first and fit.ratio >= self._settings.kept * p.excursion.threshold]
         wanted = max(peer.excursion.threshold for peer in peers) + _NATIONAL
         total = sum(mixed(fit.ratio, 1 / self._networks) for _, fit in fits)
         if total < wanted or len({peer.cell.asn for peer, _ in fits}) < 2:
             return
-        pivot = _second({str(peer.cell.asn): min(fit.first.values()) for peer, fit in fits})
-        word, here = self._word(pivot, time, [peer for peer, _ in fits])
+        word, here = self._word(self._half, time, [peer for peer, _ in fits])
         if not self._passes(word):
             return
         for peer, fit in fits:
@@ -248,7 +258,7 @@ class _Sweep:
                         basis="national",
                         ratio=total,
                         threshold=wanted,
-                        pivot=pivot,
+                        pivot=self._half,
                         here=here,
                         elsewhere=word,
                     )
@@ -263,9 +273,9 @@ class _Sweep:
 
     def _word(self, pivot: float, time: float, here: Iterable[Candidate]) -> tuple[Word, tuple[int, int]]:
         several = list(here)
-        votes = [entry.failed for c in several for entry in c.taken if pivot <= entry.time <= time and entry.probe]
-        counted = (sum(votes), len(votes) - sum(votes))
         began = min(min(candidate.first.values()) for candidate in several)
+        votes = [entry.failed for c in several for entry in c.taken if entry.probe]
+        counted = (sum(votes), len(votes) - sum(votes))
         return self._elsewhere.word(began, pivot, time, counted), counted
 
     def _passes(self, word: str) -> bool:

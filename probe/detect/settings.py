@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     network_cap: float = 4.5  # a probe offline for an hour is one fact, not twelve
     recovered: float = 4.5  # log-likelihood ratio for the end: two clean votes after a full block
     reopened: float = 30 * MINUTE
+    again: float = 6.5  # ratio for it to open again: two failures, since one false one in that time is likely
     together: float = HOUR  # onsets of one incident follow within this
     old_streak: float = DAY  # a probe that has failed for longer speaks of no new onset
     round_gap: float = 45.0  # seconds between two votes of a probe that are of two rounds

@@ -124,20 +124,21 @@ class Tracks:
             track.first = time
 
     def _run(self, cell: Cell, track: Track, since: Order | None) -> float:
-        pending = track.pending
+        pending, track.pending = track.pending, []
         if len(pending) > 1:
             pending.sort(key=_place)
         at = track.history.at
-        first = pending[0][0] if pending else None
-        late = first if first is not None and at is not None and first <= at else None
-        begin = min((place for place in (since, late) if place is not None), default=None)
-        track.pending = []
-        if begin is not None:
-            rest = [(order(vote), vote) for vote in self._rewound(cell, track, begin)]
-            self._feed(cell, track, rest)
-            return begin[0]
-        self._feed(cell, track, pending)
-        return first[0] if first is not None else float("inf")
+        begin = since
+        if pending:
+            first = pending[0][0]
+            if at is not None and first <= at and (since is None or first < since):
+                begin = first
+            if begin is None:
+                self._feed(cell, track, pending)
+                return first[0]
+        assert begin is not None
+        self._feed(cell, track, [(order(vote), vote) for vote in self._rewound(cell, track, begin)])
+        return begin[0]
 
     def _rewound(self, cell: Cell, track: Track, begin: Order) -> Iterable[Vote]:
         track.trim(begin)

@@ -7,6 +7,7 @@ from probe.wire.steps import AnyStep, HttpStep, TlsStep
 
 _DIGITS = 4  # of a second: more is noise, and an eighth of what travels
 
+
 def compacted(measurement: Measurement) -> Measurement:
     """The same measurement without bodies and certificate chains; their digests stay, so it is judged alike."""
     return msgspec.structs.replace(measurement, steps=tuple(_light(step) for step in measurement.steps))

@@ -112,11 +112,14 @@ class Home:
         }
         self.config.write_text(json.dumps(settings | more))
 
-    def start(self, *, clock: Path | None = None, before: str = "") -> subprocess.Popen[bytes]:
-        """`before`: shell commands in the mount namespace that the process then has to itself."""
+    def start(self, *, clock: Path | None = None, before: str = "", real_time: bool = False) -> subprocess.Popen[bytes]:
+        """`before`: shell commands in the mount namespace that the process then has to itself. `real_time`: by the
+        machine's own clock."""
         probe = [sys.executable, "-m", "probe", "--log-level", "info", "run", "--config", str(self.config)]
         shell = ["sh", "-c", f'{before or ":"}; exec "$@"', "sh", *probe]
-        env = environment(self.folder) | {"PROBE_CLOCK": str(clock or self.world.clock)}
+        env = environment(self.folder)
+        if not real_time:
+            env["PROBE_CLOCK"] = str(clock or self.world.clock)
         with self.log.open("ab") as log:
             entered = ["ip", "netns", "exec", self.world.lab.vantage, *shell]
             self.process = subprocess.Popen(entered, env=env, stdout=log, stderr=log, cwd=self.folder)

@@ -34,6 +34,7 @@ def test_every_key_can_be_set() -> None:
         role: control
         platforms: [x, whatsapp]
         interval: 10 min
+        first_round: 40 s
         budget: 1 GB
         spool: 50 MiB
         concurrency: 3
@@ -57,6 +58,7 @@ def test_every_key_can_be_set() -> None:
         role="control",
         platforms=("x", "whatsapp"),
         interval=600,
+        first_round=40,
         budget=1_000_000_000,
         spool=50 << 20,
         concurrency=3,

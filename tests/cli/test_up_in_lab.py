@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -104,33 +103,25 @@ def until_round(lines: list[dict[str, object]], number: int) -> Iterator[dict[st
         yield line
 
 
-@pytest.mark.parametrize(("name", "words"), [("probe", ("run",)), ("views", ("--role", "analyse"))])
-def test_a_process_that_dies_is_named_and_started_again(home: Up, name: str, words: tuple[str, ...]) -> None:
-    with home.running():
-        waited(lambda: home.said("ready"))
-        pid = waited(lambda: home.pid_of(*words))
-        os.kill(pid, signal.SIGKILL)
-        waited(lambda: f"{name} ended with status -9: started again" in home.err.read_text())
-        waited(lambda: home.pid_of(*words) not in {None, pid})
-        waited(lambda: home.ratios() and home.status("uplink").get("state") == "in touch")
-
-
-def test_children_do_not_outlive_a_parent_that_was_killed(home: Up, lab: Lab) -> None:
+def test_a_process_that_dies_is_named_and_started_again_and_none_outlives_a_parent_that_was_killed(
+    home: Up, lab: Lab
+) -> None:
     process = home.start()
     waited(lambda: home.said("ready"))
-    waited(lambda: home.pid_of("run"))
+    again = lab.run(lab.vantage, home.arguments())
+    assert again.returncode == 2
+    assert "another `probe up` uses this folder" in again.stderr.splitlines()[-1]
+    died = {"probe": waited(lambda: home.pid_of("run")), "views": waited(lambda: home.pid_of("--role", "analyse"))}
+    for pid in died.values():
+        os.kill(pid, signal.SIGKILL)
+    for name in died:
+        waited(lambda: f"{name} ended with status -9: started again" in home.err.read_text())  # noqa: B023
+    waited(lambda: home.ratios() and home.status("uplink").get("state") == "in touch")
     assert len(processes(lab)) == 4
+    assert set(died.values()).isdisjoint(processes(lab))
     process.kill()
     process.wait()
     waited(lambda: processes(lab) == [], 20)
-
-
-def test_two_at_once_in_one_folder_are_one_too_many(home: Up) -> None:
-    with home.running():
-        waited(lambda: home.said("ready"))
-        again = home.lab.run(home.lab.vantage, home.arguments())
-    assert again.returncode == 2
-    assert "another `probe up` uses this folder" in again.stderr.splitlines()[-1]
 
 
 def test_a_control_beside_the_collector_makes_expectations_that_reach_the_probe(lab: Lab) -> None:
@@ -149,10 +140,9 @@ def test_a_control_beside_the_collector_makes_expectations_that_reach_the_probe(
 
 def test_at_a_terminal_it_asks_shows_a_table_and_ends_by_ctrl_c(lab: Lab) -> None:
     home = Up(lab, "watched")
-    status, screen = at_terminal(home, [("country", "DE"), ("agree", "yes")], until="2 reachable")
+    status, screen = at_terminal(home, [("country", "DE"), ("agree", "yes")], until="X (Twitter)")
     assert status == 0, screen
     assert "http://127.0.0.1:8640/metrics" in screen
     assert "Stopped. Everything is kept in" in screen
     assert json.loads((home.folder / "probe" / "consent.json").read_text())["by"] == "terminal"
-    time.sleep(0.2)
     assert processes(lab) == []

@@ -1,15 +1,17 @@
 """A store that keeps nothing: what is left is what the detector itself holds."""
 
+# ruff: noqa: ARG002
+
 from collections.abc import Iterable
 
 from probe.detect.votes import Cell, Order, Vote
 
 
 class Forgetful:
-    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:  # noqa: ARG002
+    def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
         return True
 
-    def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:  # noqa: ARG002
+    def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         return ()
 
     def of_service(
@@ -17,16 +19,16 @@ class Forgetful:
         platform: str,
         service: str,
         since: float,
-        until: float,  # noqa: ARG002
+        until: float,
     ) -> Iterable[tuple[Cell, Vote]]:
         return ()
 
-    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:  # noqa: ARG002
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:
         return ()
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None: ...
 
-    def kept(self, cell: Cell, before: Order) -> bytes | None:  # noqa: ARG002
+    def kept(self, cell: Cell, before: Order) -> bytes | None:
         return None
 
     def drop(self, cell: Cell, after: Order) -> None: ...

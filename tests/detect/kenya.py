@@ -80,8 +80,8 @@ def scored(votes: Sequence[Vote]) -> Score:
             ends.append(ended - window.end)
             backs.append(ended - first_worked(votes, window))
     false = len([r for r in own if not any(r in found for found in hits)])
-    medians = [median(values) / 60 for values in (delays, ends, backs)]
-    return Score(len(delays), false, *medians, once=all(len(found) <= 1 for found in hits))
+    delay, end, back = (median(values) / 60 for values in (delays, ends, backs))
+    return Score(len(delays), false, delay, end, back, once=all(len(found) <= 1 for found in hits))
 
 
 def scored_alarms(votes: Sequence[Vote], alarms: Sequence[float]) -> Score:

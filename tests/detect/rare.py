@@ -63,11 +63,9 @@ def of_one_cell(rng: random.Random, threshold: float, noise: float, probes: int 
     return _rate(weights, noise)
 
 
-def of_a_country(
-    rng: random.Random, threshold: float, noise: float, networks: int = 10, paths: int = 400, probes: int = 3
-) -> Rate:
-    """Confirmed nationally, of networks of which one has just begun to fail."""
-    weights = [_together(rng, threshold, noise, networks, probes) for _ in range(paths)]
+def of_a_country(rng: random.Random, threshold: float, noise: float, networks: int = 10, paths: int = 400) -> Rate:
+    """Confirmed nationally, of networks of three probes of which one has just begun to fail."""
+    weights = [_together(rng, threshold, noise, networks) for _ in range(paths)]
     return _rate(weights, noise)
 
 
@@ -98,8 +96,9 @@ def _alone(rng: random.Random, threshold: float, noise: float, probes: int) -> f
     return 0.0
 
 
-def _together(rng: random.Random, threshold: float, noise: float, networks: int, probes: int) -> float:
+def _together(rng: random.Random, threshold: float, noise: float, networks: int) -> float:
     """The first network and one other are tilted; which one, and how much, is part of the mixture."""
+    probes = 3
     histories = [quiet(noise, probes) for _ in range(networks)]
     second, way = rng.randrange(1, networks), rng.randrange(len(TILTED))
     paths = [_Path(noise, len(TILTED)) for _ in range(networks)]

@@ -19,7 +19,8 @@ def minutes_to_confirm(rng: random.Random, probes: int, settings: Settings, rete
     """From the onset to `confirmed`, votes taken as they are made."""
     onset = START + 20 * HOUR + rng.random() * 300
     block = Block(onset, onset + HOUR, (9121,), ("x",), technique)
-    networks = [Network(9121, probes), Network(3320, 2, "DE", control=True)]
+    abroad = [Network(3320, 2, "DE", control=True), Network(3215, 10, "FR"), Network(1136, 10, "NL")]
+    networks = [Network(9121, probes), *abroad]
     votes = votes_of(rng, networks, ["x", "fb"], (START, onset + HOUR), [block])
     detector = Detector(settings)
     number = itertools.count()

@@ -1,4 +1,4 @@
-"""The records of virtual probes, judged as a collector judges them: they must carry the evidence for what befell them."""
+"""The records of virtual probes, judged as a collector judges them: they carry the evidence for what befell them."""
 
 import datetime as dt
 import random
@@ -39,6 +39,8 @@ SCENARIO = Scenario(
 CATALOGUE = subset(shipped_catalogue(), SCENARIO)
 WORLD = internet(CATALOGUE)
 SHIPPED = default_catalogue_path()
+MARKERS = Fingerprints(load_fingerprints(SHIPPED / FINGERPRINTS))
+SHIPPED_TABLES = load_tables(SHIPPED / TABLES)
 PROBE, CONTROL = fleet(SCENARIO)
 NAMED = ("dns-nxdomain", "dns-refused", "dns-servfail", "dns-timeout")
 ANY = ("ip-drop", "ip-reset", "ip-unreachable")
@@ -80,9 +82,8 @@ def judged(url: str, *acts: Act, light: bool = True, control: tuple[Act, ...] = 
     """What a virtual probe says, and what a collector makes of its records that knows what a control saw."""
     one, where = endpoint(url), spot(light=light)
     expected = expectation_of(measured(one, seen(one, control, where, random.Random(1)), CONTROL))
-    markers = Fingerprints(load_fingerprints(SHIPPED / FINGERPRINTS))
     known = Expectations(made_at=NOON, endpoints={url: expected})
-    library = Library(shipped_catalogue(), markers, known, load_tables(SHIPPED / TABLES))
+    library = Library(shipped_catalogue(), MARKERS, known, SHIPPED_TABLES)
     found = seen(one, acts, where, random.Random(2))
     return found, judge(measured(one, found), library.of(one.platform, url))
 

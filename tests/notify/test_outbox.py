@@ -109,3 +109,48 @@ def test_a_channel_gets_what_it_wants_only(outbox: Outbox) -> None:
 def test_a_fault_in_the_list_of_channels_is_named(channels: tuple[Channel, ...], says: str | None) -> None:
     found = fault_in(channels)
     assert found is None if says is None else says in (found or "")
+
+
+def test_a_channel_that_is_gone_is_told_nothing_more_also_when_it_comes_back(outbox: Outbox) -> None:
+    outbox.post([notice(1), notice(2, incident="other")], [HOOK, OTHER], NOW)
+    outbox.delivered(notice(1).id, "hook", NOW)
+    outbox.only(["other"])
+    assert outbox.head("hook") is None
+    assert outbox.lasting("hook") == [], "or Alertmanager would be told for ever of what ended meanwhile"
+    assert outbox.head("other") is not None
+    outbox.only(["other", "hook"])
+    assert outbox.head("hook") is None
+    outbox.post([notice(3, Phase.UPDATED)], [HOOK], NOW)
+    waiting = outbox.head("hook")
+    assert waiting is not None
+    assert waiting.notice.id == notice(3).id
+
+
+def test_a_notice_that_is_refused_holds_up_its_own_incident_only(outbox: Outbox) -> None:
+    outbox.post([notice(1), notice(2, Phase.RESOLVED), notice(3, incident="other")], [HOOK], NOW)
+    refused = outbox.head("hook")
+    assert refused is not None
+    outbox.failed(refused, "hook", NOW, None)
+    following = outbox.head("hook")
+    assert following is not None
+    assert following.notice.id == notice(3, incident="other").id
+    outbox.delivered(following.notice.id, "hook", NOW)
+    again = outbox.head("hook")
+    assert again is not None
+    assert again.notice.id == notice(1).id
+
+
+def test_what_was_given_up_is_not_told_to_last(outbox: Outbox) -> None:
+    outbox.post([notice(1), notice(2, Phase.RESOLVED)], [HOOK], NOW)
+    outbox.delivered(notice(1).id, "hook", NOW)
+    assert [lasting.id for lasting in outbox.lasting("hook")] == [notice(1).id]
+    outbox.abandoned(notice(2).id, "hook", NOW)
+    assert outbox.lasting("hook") == []
+
+
+def test_a_correction_of_what_is_over_does_not_raise_it_again(outbox: Outbox) -> None:
+    over = notice(1, Phase.CORRECTED, ends_at=NOW)
+    assert over.over
+    outbox.post([over], [HOOK], NOW)
+    outbox.delivered(over.id, "hook", NOW)
+    assert outbox.lasting("hook") == []

@@ -1,6 +1,7 @@
 """Which transitions people are told of, and as what: one notice an incident and tick, and none twice."""
 
 import datetime as dt
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,7 @@ from probe.notify.notice import ENDED, Notice, Phase
 from probe.notify.outbox import Outbox
 
 Named = tuple[Transition, str]  # with its name
+_OF_PARTS = frozenset({"technique", "corrected"})
 _NEWS = frozenset({"confirmed", "spread", "reopened", "technique"})
 
 
@@ -27,13 +29,14 @@ class Announcer:
 
     def _notices(self, told: Sequence[Named], detector: Detector) -> Iterator[Notice]:
         for incident, changes in _by_incident(told, detector):
-            before = self._present.told(incident.id)
+            before, facts = self._present.told(incident.id)
             phase = phase_of(incident, [change for change, _ in changes], before)
-            if phase is not None:
+            same = phase is Phase.CORRECTED and facts == facts_of(incident)
+            if phase is not None and not same:
                 last, name = changes[-1]
                 members = [r for one in incident.restrictions if (r := self._present.restriction(one)) is not None]
                 yield self._wording.notice(incident, phase, members, id=name, into=last.into)
-                self._present.note_told(incident.id, _said(incident, phase))
+                self._present.note_told(incident.id, _said(incident, phase), facts_of(incident))
 
 
 def phase_of(incident: Incident, changes: Sequence[Transition], before: Told) -> Phase | None:
@@ -50,8 +53,9 @@ def phase_of(incident: Incident, changes: Sequence[Transition], before: Told) ->
 
 
 def _by_incident(told: Sequence[Named], detector: Detector) -> list[tuple[Incident, list[Named]]]:
-    """A change of technique is one of a restriction: it is told as one of the incident that this is part of."""
-    turned = {t.subject: (t, name) for t, name in told if t.change == "technique" and t.restriction is not None}
+    """A change of technique, or a correction, may be one of a restriction alone: it is told as one of the incident that
+    it is part of."""
+    turned = {t.subject: (t, name) for t, name in told if t.change in _OF_PARTS and t.restriction is not None}
     changes: dict[str, list[Named]] = defaultdict(list)
     incidents = {t.incident.id: t.incident for t, _ in told if t.incident is not None}
     for incident in detector.incidents if turned else ():
@@ -62,6 +66,14 @@ def _by_incident(told: Sequence[Named], detector: Detector) -> list[tuple[Incide
         if transition.incident is not None:
             changes[transition.incident.id].append((transition, name))
     return [(incidents[name], listed) for name, listed in changes.items()]
+
+
+def facts_of(incident: Incident) -> str:
+    """What a notice is about, to the minute: nobody is woken for more."""
+    moments = [round(moment / 60) if moment is not None else None for moment in (incident.onset, incident.ended_at)]
+    networks = [(network.asn, sorted(network.techniques)) for network in incident.networks]
+    facts = repr((moments, networks, sorted(incident.services.items()))).encode()
+    return hashlib.sha256(facts).hexdigest()[:16]
 
 
 def _said(incident: Incident, phase: Phase) -> Told:

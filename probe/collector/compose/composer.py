@@ -4,6 +4,7 @@ import datetime as dt
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -55,17 +56,20 @@ class Composer:
     ) -> None:
         create(database)
         self._database, self._settings, self._name = database, settings, name
-        self._present, self._veil, self._ask = Present(database), veil, ask
-        self._announcer = Announcer(wording, Outbox(database), channels, self._present)
+        self._veil, self._ask = veil, ask
+        outbox = Outbox(database)
+        self._announcing = partial(Announcer, wording, outbox, channels)
         self._veiled: dict[str, str] = {}
         self._spent = 0.0  # seconds since the state was last stored
+        self._unfinished = False
         self._begin()
 
     def tick(self, handed: Sequence[Handed], now: float) -> list[Record]:
         """Nothing of it holds unless the caller commits; what was rolled back is read anew from the file."""
         began = time.perf_counter()
-        if not self._state.holds():
+        if self._unfinished or not self._state.holds():
             self._begin()
+        self._unfinished = True
         for received in sorted(one.received for one in handed):
             self._state.receipts.hear(received)
         for one in handed:
@@ -74,6 +78,8 @@ class Composer:
         records = list(self._recorded(ticked.transitions, now))
         for transition in ticked.transitions:
             self._present.enter(transition)
+        if handed or ticked.transitions:
+            self._present.refresh(self._detector.restrictions, self._detector.incidents)
         told = zip(ticked.transitions, (record.id for record in records), strict=True)
         self._announcer.post(list(told), self._detector, dt.datetime.fromtimestamp(now, dt.UTC))
         for retest in ticked.retests:
@@ -82,6 +88,7 @@ class Composer:
         if handed or ticked.transitions:
             self._state.store(self._detector, self._spent)
             self._spent = 0.0
+        self._unfinished = False
         return records
 
     def forget(self, probe: str) -> Iterator[int]:
@@ -91,9 +98,12 @@ class Composer:
 
     def _begin(self) -> None:
         votes = DiskVotes(self._database)
+        self._present = Present(self._database)
+        self._announcer = self._announcing(self._present)
         self._state = State(self._database, votes)
         self._detector = Detector(self._settings, votes, self._name)
         self._state.take_up(self._detector)
+        self._unfinished = False
         self._heard: set[tuple[str, float, str]] = set()
 
     def _take(self, one: Handed) -> None:

@@ -1,6 +1,10 @@
-"""Restrictions and incidents in their present form, and what people were told of each incident last."""
+"""Restrictions and incidents in their present form, and what people were told of each incident last.
+
+Most of what changes about them (more votes, an end that late data moved) is no transition; it is shown all the same.
+"""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,35 +17,55 @@ Told = Literal["", "lasting", "over", "withdrawn"]
 
 
 class Present:
-    """Within the transaction of whoever calls."""
+    """Within the transaction of whoever calls. What was rolled back must be forgotten: make another."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._last: dict[str, Restriction | Incident] = {}
 
     def enter(self, transition: Transition) -> None:
         if transition.restriction is not None:
-            record = transition.restriction
-            row = (record.id, msgspec.json.encode(record))
-            self._database.execute("INSERT OR REPLACE INTO restrictions VALUES (?, ?)", row)
+            self._restriction(transition.restriction)
         if transition.incident is not None:
             self._incident(transition.incident, stands=stands(transition), into=transition.into)
 
-    def told(self, incident: str) -> Told:
-        """What its last notice said of it; empty where there was none."""
-        row = self._database.execute("SELECT told FROM incidents WHERE id = ?", (incident,)).fetchone()
-        return row[0] if row else ""
+    def refresh(self, restrictions: Iterable[Restriction], incidents: Iterable[Incident]) -> None:
+        """What changed without a word. Records are never altered in place, so an old one is known by being the same."""
+        now: dict[str, Restriction | Incident] = {}
+        for record in restrictions:
+            now[record.id] = record
+            if self._last.get(record.id) is not record and self.restriction(record.id) != record:
+                self._restriction(record)
+        for incident in incidents:
+            now[incident.id] = incident
+            if self._last.get(incident.id) is not incident and self.incident(incident.id) != incident:
+                self._incident(incident, stands=incident.confirmed_at is not None, into=None)
+        self._last = now
 
-    def note_told(self, incident: str, told: Told) -> None:
-        self._database.execute("UPDATE incidents SET told = ? WHERE id = ?", (told, incident))
+    def told(self, incident: str) -> tuple[Told, str]:
+        """What its last notice said of it, and the facts in it; empty where there was none."""
+        row = self._database.execute("SELECT told, told_as FROM incidents WHERE id = ?", (incident,)).fetchone()
+        return (row[0], row[1]) if row else ("", "")
+
+    def note_told(self, incident: str, told: Told, facts: str) -> None:
+        self._database.execute("UPDATE incidents SET told = ?, told_as = ? WHERE id = ?", (told, facts, incident))
 
     def restriction(self, name: str) -> Restriction | None:
         row = self._database.execute("SELECT body FROM restrictions WHERE id = ?", (name,)).fetchone()
         return msgspec.json.decode(row[0], type=Restriction) if row else None
 
+    def incident(self, name: str) -> Incident | None:
+        row = self._database.execute("SELECT body FROM incidents WHERE id = ?", (name,)).fetchone()
+        return msgspec.json.decode(row[0], type=Incident) if row else None
+
+    def _restriction(self, record: Restriction) -> None:
+        row = (record.id, msgspec.json.encode(record))
+        self._database.execute("INSERT OR REPLACE INTO restrictions VALUES (?, ?)", row)
+
     def _incident(self, record: Incident, *, stands: bool, into: str | None) -> None:
         self._database.execute(
-            "INSERT INTO incidents VALUES (?, ?, ?, '', ?, ?) ON CONFLICT (id) DO UPDATE SET onset = excluded.onset,"
-            " shown = excluded.shown, into_other = excluded.into_other, body = excluded.body",
+            "INSERT INTO incidents VALUES (?, ?, ?, '', '', ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " onset = excluded.onset, shown = excluded.shown, into_other = excluded.into_other, body = excluded.body",
             (record.id, record.onset, stands, into, msgspec.json.encode(record)),
         )
 

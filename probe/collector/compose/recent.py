@@ -42,7 +42,7 @@ class Recent:
     def add(self, cell: Cell, place: Order, vote: Vote) -> None:
         known = self._cells.get(cell)  # a vote of a cell that nobody asks for is not held
         if known is not None and vote.time >= known[0]:
-            since, placed = known
+            placed = known[1]
             if placed and place < placed[-1][0]:
                 insort(placed, (place, vote), key=_PLACE)
             else:

@@ -28,8 +28,8 @@ CREATE TABLE IF NOT EXISTS detect_state (
   one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL, ticks INTEGER NOT NULL, receipts BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS incidents (
-  id TEXT PRIMARY KEY, onset REAL NOT NULL, shown INTEGER NOT NULL, told TEXT NOT NULL, into_other TEXT,
-  body BLOB NOT NULL
+  id TEXT PRIMARY KEY, onset REAL NOT NULL, shown INTEGER NOT NULL, told TEXT NOT NULL, told_as TEXT NOT NULL,
+  into_other TEXT, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS incidents_onset ON incidents (onset, id) WHERE shown = 1;
 CREATE TABLE IF NOT EXISTS restrictions (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;

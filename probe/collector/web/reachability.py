@@ -1,12 +1,11 @@
 """`/api/v1/reachability`: rollups, a row a cell and step, oldest first.
 
-Every step of the API has a rollup of its own, so a row of the answer is a row of a table. Few cells are merged, each by
-its own index; with many the index by time is walked and what the filter does not want passed over, so many rows at most
-a page. So the cost goes with the page and not with what is stored; a page may hold fewer rows than were asked for, and
-there is more as long as it names a `next`.
+Every step of the API has a rollup of its own, so a row of the answer is a row of a table. Few cells are asked each by
+its own index, one stretch of time after another; with many the index by time is walked and what the filter does not
+want passed over, so many rows at most a page. So the cost goes with the page and not with what is stored; a page may
+hold fewer rows than were asked for, and there is more as long as it names a `next`.
 """
 
-import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,8 +20,9 @@ from probe.collector.web.parameters import ReachabilityQuery, Where
 from probe.collector.web.rows import Reachability, moment
 
 _DAY = 86_400
-MERGED = 400  # cells or lanes
-LOOKED_AT = 20_000  # rows a page
+MERGED = 1_500  # cells or lanes
+LOOKED_AT = 8_000  # rows a page
+_STRETCH = 8_000  # rows that cells may have in a stretch of time
 _REACHED, _VOTES = ("ok", "degraded"), ("ok", "degraded", "partial", "blocked", "down")
 _COUNTS = ", ".join(f"r.{outcome}" for outcome in OUTCOMES)
 
@@ -68,38 +68,43 @@ class ReachabilityPage:
         """Rows behind the spot, by time and cell: bucket, cell, whether it fits, and what `_row` takes."""
         if not self._where:
             return self._all(connection, self._spot)
-        sql = f"SELECT c.id FROM cells c WHERE 1 {self._where} LIMIT {MERGED + 1}"
-        cells = [row[0] for row in connection.execute(sql, self._values)]
-        if len(cells) <= MERGED:
-            return heapq.merge(*(self._of_cell(connection, cell) for cell in cells))
-        return self._all(connection, self._later(connection))
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM cells c WHERE 1 {self._where} LIMIT {MERGED + 1})"
+        (cells,) = connection.execute(sql, self._values).fetchone()
+        if cells <= MERGED:
+            return self._of_cells(connection, cells)
+        return self._all(connection, self._later(connection, self._spot))
 
-    def _of_cell(self, connection: sqlite3.Connection, cell: int) -> Iterator[tuple[Any, ...]]:
-        spot = self._spot
-        bucket = spot.bucket + (self._step if cell <= spot.cell else 0)
-        return connection.execute(
-            f"{self._select('1')} WHERE r.cell = ? AND r.bucket >= ? AND r.bucket < ? ORDER BY r.bucket",
-            (cell, bucket, spot.until),
+    def _of_cells(self, connection: sqlite3.Connection, cells: int) -> Iterator[tuple[Any, ...]]:
+        """Stretches of time, one after the other: in each the cells by their own index."""
+        stretch = self._step * max(1, _STRETCH // max(1, cells))
+        sql = (
+            f"{self._select('1', 'cells c')} CROSS JOIN rollup_{self._step} r"
+            " ON r.cell = c.id AND r.bucket >= ? AND r.bucket < ? LEFT JOIN networks n ON n.asn = c.asn"
+            f" WHERE (r.bucket, r.cell) > (?, ?) {self._where} ORDER BY r.bucket, r.cell"
         )
+        spot = self._later(connection, self._spot)
+        while spot.bucket < spot.until:
+            end = min(spot.until, spot.bucket + stretch)
+            yield from connection.execute(sql, (spot.bucket, end, spot.bucket, spot.cell, *self._values))
+            spot = self._later(connection, msgspec.structs.replace(spot, bucket=end, cell=-1))
 
     def _all(self, connection: sqlite3.Connection, spot: Spot) -> Iterator[tuple[Any, ...]]:
+        table = f"rollup_{self._step}"
         return connection.execute(
-            f"{self._select(f'1 {self._where}', by_time=True)} WHERE (r.bucket, r.cell) > (?, ?) AND r.bucket < ?"
-            " ORDER BY r.bucket, r.cell",
+            f"{self._select(f'1 {self._where}', f'{table} r INDEXED BY {table}_bucket')}"
+            " CROSS JOIN cells c ON c.id = r.cell LEFT JOIN networks n ON n.asn = c.asn"
+            " WHERE (r.bucket, r.cell) > (?, ?) AND r.bucket < ? ORDER BY r.bucket, r.cell",
             (*self._values, spot.bucket, spot.cell, spot.until),
         )
 
-    def _select(self, fits: str, *, by_time: bool = False) -> str:
-        table = f"rollup_{self._step}"
+    def _select(self, fits: str, source: str) -> str:
         return (
             f"SELECT r.bucket, r.cell, {fits}, c.country, c.asn, c.platform, c.service, c.scope, n.name, {_COUNTS}"
-            f" FROM {table} r {f'INDEXED BY {table}_bucket' if by_time else ''} CROSS JOIN cells c ON c.id = r.cell"
-            " LEFT JOIN networks n ON n.asn = c.asn"
+            f" FROM {source}"
         )
 
-    def _later(self, connection: sqlite3.Connection) -> Spot:
+    def _later(self, connection: sqlite3.Connection, spot: Spot) -> Spot:
         """The first step from the spot on in which a cell of the filter has votes: silence is jumped over."""
-        spot = self._spot
         sql = (
             f"SELECT min((SELECT min(r.bucket) FROM rollup_{self._step} r WHERE r.cell = c.id AND r.bucket >= ?))"
             f" FROM cells c WHERE 1 {self._where}"

@@ -89,7 +89,9 @@ class Collector:
                 return rows
             asked["cursor"] = page["next"]
 
-    async def _asked(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
+    async def _asked(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """The body of a success; who is told to come later does."""
         for _ in range(_PATIENCE):
             url = f"{self.base}/api/v1{path}"
@@ -100,7 +102,9 @@ class Collector:
             if answer.is_success:
                 return answer.content
             if answer.status_code not in {429, 503}:
-                raise LabError(f"{self.base}: {path.partition('?')[0]} is refused ({answer.status_code}): {_why(answer)}")
+                raise LabError(
+                    f"{self.base}: {path.partition('?')[0]} is refused ({answer.status_code}): {_why(answer)}"
+                )
             await trio.sleep(_later(answer))
         raise LabError(f"{self.base}: has been too busy for too long: {_why(answer)}")
 

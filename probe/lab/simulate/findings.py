@@ -18,9 +18,7 @@ Votes = dict[tuple[int, str], Counter[str]]  # by ASN and platform.service
 Techniques = dict[tuple[int, str], Counter[str]]
 
 
-async def rounds(
-    collector: Collector, scenario: Scenario, ends: Sequence[dt.datetime]
-) -> tuple[Round, ...]:
+async def rounds(collector: Collector, scenario: Scenario, ends: Sequence[dt.datetime]) -> tuple[Round, ...]:
     """What was voted in the interval before each of these moments."""
     interval = dt.timedelta(seconds=scenario.interval)
     span = {"from": _text(min(ends) - interval), "to": _text(max(ends))}

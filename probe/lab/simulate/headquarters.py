@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from probe.catalogue.model import Catalogue
 from probe.lab.geo import write_mmdb
@@ -25,18 +25,22 @@ from probe.lab.scenario.subset import write_catalogue
 
 _READY = 60.0  # seconds
 _LOOK = 0.1
-_COMMAND = 60.0
+_COMMANDS = 120.0
+_PATIENCE = 10.0
 _STOP = 10.0
-_SIDE_BY_SIDE = 2
+_ONE_AFTER_ANOTHER = (
+    "import json, sys; from probe.cli.main import run; sys.exit(any([run(a) for a in json.load(sys.stdin)]))"
+)
 _NO_LIMIT = 1_000_000  # a minute: a standing clock would never let anybody in again
 _LEASE = 4  # rounds at least
 
 
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Invitations: so many of a role, all of one steward."""
 
-    def __init__(self, role: str, steward: str, count: int = 1) -> None:
-        self.role, self.steward, self.count = role, steward, count
+    role: str
+    steward: str
+    count: int = 1
 
 
 class Headquarters:
@@ -45,36 +49,22 @@ class Headquarters:
     def __init__(self, folder: Path, scenario: Scenario, catalogue: Catalogue, port: int = 0) -> None:
         self._folder = folder
         self.clock_file = folder / "clock.json"
-        self.url = f"http://127.0.0.1:{port or _free_port()}"
+        self.url = f"http://127.0.0.1:{port or free_port()}"
         self._scenario, self._catalogue = scenario, catalogue
         self._config = folder / "collector.yaml"
         self._running: subprocess.Popen[bytes] | None = None
 
-    def prepare(self, origins: tuple[Origin, ...]) -> None:
-        """Needs the clock to be set. Raises LabError."""
+    def prepare(self, origins: tuple[Origin, ...], wanted: Sequence[Wanted]) -> list[list[str]]:
+        """The codes of the invitations for each. Needs the clock to be set. Raises LabError."""
         geo = write_mmdb(origins, self._folder / "networks.mmdb")
         catalogue = write_catalogue(self._catalogue, self._folder / "catalogue")
-        form = {
-            "state": str(self._folder / "collector"),
-            "name": f"a simulation of {self._scenario.name}",
-            "listen": self.url.removeprefix("http://"),
-            "url": self.url,
-            "geo": [str(geo)],
-            "trusted_proxies": ["127.0.0.1"],
-            "catalogue": str(catalogue),
-            "lease": max(3600.0, _LEASE * self._scenario.interval),
-            "limits": dict.fromkeys(
-                ("reports_per_minute", "requests_per_minute", "enrolments_per_minute"), _NO_LIMIT
-            ),
-            "web": {"agreed": sorted({isp.asn for isp in self._scenario.isps})},
-        }
-        self._config.write_text(json.dumps(form))
-        self._command("init", str(self._config), "--catalogue-key", str(self._folder / "catalogue-key.pem"))
-
-    def invite(self, wanted: Iterable[Wanted]) -> list[list[str]]:
-        """The codes for each. Raises CommandFailed."""
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            return list(pool.map(self._invited, wanted))
+        self._config.write_text(json.dumps(self._form(geo, catalogue)))
+        key = str(self._folder / "catalogue-key.pem")
+        commands = [["init", str(self._config), "--catalogue-key", key]]
+        commands += [["invite", "--config", str(self._config), "--format", "json", *_options(one)] for one in wanted]
+        said = self._commands(commands)
+        codes = iter([code_of(json.loads(line)["url"]) for line in said.splitlines() if line.startswith("{")])
+        return [[next(codes) for _ in range(one.count)] for one in wanted]
 
     def open(self) -> None:
         """Returns at once; `wait` for it. Its log stays in the folder."""
@@ -115,28 +105,39 @@ class Headquarters:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _invited(self, wanted: Wanted) -> list[str]:
-        arguments = ["--role", wanted.role, "--steward", wanted.steward, "--count", str(wanted.count)]
-        said = self._command("invite", "--config", str(self._config), *arguments, "--format", "json")
-        return [code_of(json.loads(line)["url"]) for line in said.splitlines()]
+    def _form(self, geo: Path, catalogue: Path) -> dict[str, object]:
+        limits = ("reports_per_minute", "requests_per_minute", "enrolments_per_minute")
+        return {
+            "state": str(self._folder / "collector"),
+            "name": f"a simulation of {self._scenario.name}",
+            "listen": self.url.removeprefix("http://"),
+            "url": self.url,
+            "geo": [str(geo)],
+            "trusted_proxies": ["127.0.0.1"],
+            "catalogue": str(catalogue),
+            "lease": max(3600.0, _LEASE * self._scenario.interval),
+            "limits": dict.fromkeys(limits, _NO_LIMIT),
+            "web": {"agreed": sorted({isp.asn for isp in self._scenario.isps})},
+        }
 
-    def _command(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "probe", "collector", *arguments]
+    def _commands(self, commands: Sequence[Sequence[str]]) -> str:
+        """What they printed, all in one interpreter: to start it is what takes the time."""
         try:
             done = subprocess.run(
-                command,
+                [sys.executable, "-c", _ONE_AFTER_ANOTHER],
+                input=json.dumps([["collector", *command] for command in commands]),
                 check=False,
                 capture_output=True,
                 text=True,
-                timeout=_COMMAND,
+                timeout=_COMMANDS,
                 env=self._environment(),
                 cwd=self._folder,
             )
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed(f"`probe collector {arguments[0]}` took longer than {_COMMAND:g} s") from error
+            raise CommandFailed(f"setting up a collector took longer than {_COMMANDS:g} s") from error
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["it said nothing"]
-            raise CommandFailed(f"`probe collector {arguments[0]}` ended with {done.returncode}: {said[-1]}")
+            raise CommandFailed(f"a collector cannot be set up: {said[-1]}")
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
@@ -144,7 +145,7 @@ class Headquarters:
 
     def _ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/readyz", timeout=_COMMAND, trust_env=False).is_success
+            return httpx.get(f"{self.url}/readyz", timeout=_PATIENCE, trust_env=False).is_success
         return False
 
     def _last_words(self) -> str:
@@ -152,15 +153,21 @@ class Headquarters:
         return said[-1] if said else "it said nothing"
 
 
+def _options(wanted: Wanted) -> list[str]:
+    return ["--role", wanted.role, "--steward", wanted.steward, "--count", str(wanted.count)]
+
+
 def code_of(invitation: str) -> str:
     """The part of an invitation that enrols. Raises LabError where it is none."""
     code = invitation.partition("#")[2].partition(".")[0]
     if not code:
-        raise LabError(f"{invitation[:80]!r} is no invitation: they look like https://collector.example/invite#CODE.KEY")
+        raise LabError(
+            f"{invitation[:80]!r} is no invitation: they look like https://collector.example/invite#CODE.KEY"
+        )
     return code
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

@@ -1,12 +1,13 @@
 """A scenario played by virtual probes to a collector: our own, on the scenario's clock, or anybody's, in real time.
 
-An endpoint's reports are awaited by nobody: a probe sends what is there at the end of a tick, and where its provider
-is cut off it keeps everything until it is back, as a real one does.
+A probe sends what is there at the end of a tick, and where its provider is cut off it keeps everything until it is
+back, as a real one does.
 """
 
 import datetime as dt
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -35,9 +36,10 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
-    """`noise`: the share of services in a round that fail for no reason. `read`: the collector lets us see what it makes
-    of the reports as soon as it has."""
+    """`probes` of each ISP, in place of the scenario's number. `noise`: the share of services in a round that fail for
+    no reason. `read`: the collector lets us see at once what it makes of the reports."""
 
+    probes: int | None = None
     noise: float = 0.0
     seed: int = 1
     read: bool = True
@@ -52,6 +54,7 @@ class Company:
     """The fleet of a scenario, enrolled, with what it is going to see."""
 
     def __init__(self, scenario: Scenario, tokens: Sequence[tuple[Resident, str]], manner: Manner) -> None:
+        self.scenario = scenario
         catalogue = catalogue_of(scenario)
         self.fates = Fates(scenario, catalogue)
         world = internet(catalogue)
@@ -67,14 +70,12 @@ def catalogue_of(scenario: Scenario) -> Catalogue:
 
 
 class Play:
-    def __init__(
-        self, scenario: Scenario, company: Company, collector: Collector, pace: Pace, watcher: Watcher, manner: Manner
-    ) -> None:
-        self._scenario, self._company, self._collector = scenario, company, collector
-        self._pace, self._watcher, self._manner = pace, watcher, manner
+    def __init__(self, company: Company, collector: Collector, *, pace: Pace, watcher: Watcher, read: bool) -> None:
+        self._scenario, self._company, self._collector = company.scenario, company, collector
+        self._pace, self._watcher, self._read = pace, watcher, read
         self._told: list[dt.datetime] = []
         self._reports = self._measurements = 0
-        self._happened = scenario.starts - dt.timedelta(days=1)
+        self._happened = self._scenario.starts - dt.timedelta(days=1)
 
     async def run(self) -> Sent:
         """Raises LabError."""
@@ -91,29 +92,27 @@ class Play:
 
     async def _tick(self, tick: Tick) -> None:
         await self._pace.reach(tick.begin, jump=tick.jumps)
-        if tick.rounds:
-            there = [station for station in self._company.stations if not self._is_away(station, tick.begin)]
-            await self._check_in(there, tick.begin)
-        for begin in tick.rounds:
-            for station in self._company.stations:
-                if not station.resident.mute:
-                    station.take(self._company.rounds.of(station.resident, begin))
+        if tick.round:
+            await self._begin_round([s for s in self._company.stations if tick.awake or s.resident.control], tick.begin)
         await self._pace.reach(tick.end)
         newest = await self._send(self._company.stations, tick.end)
         self._watcher.clock(tick.end)
         self._tell_events(tick.end)
-        if (tick.full or tick.tail) and newest is not None and self._manner.read:
+        if (tick.full or tick.tail) and newest is not None and self._read:
             await self._taken_in(newest)
         if tick.full:
             await self._round(tick.end)
 
+    async def _begin_round(self, stations: Sequence[Station], at: dt.datetime) -> None:
+        until = at + dt.timedelta(seconds=2 * self._scenario.interval)
+        want = [s for s in stations if not self._is_away(s, at) and s.needs_lease(until)]
+        await _side_by_side([partial(station.check_in, self._collector) for station in want])
+        for station in stations:
+            if not station.resident.mute:
+                station.take(self._company.rounds.of(station.resident, at))
+
     def _is_away(self, station: Station, at: dt.datetime) -> bool:
         return station.resident.mute or self._company.fates.cut_off(station.resident, at)
-
-    async def _check_in(self, stations: Iterable[Station], now: dt.datetime) -> None:
-        until = now + dt.timedelta(seconds=2 * self._scenario.interval)
-        want = [station for station in stations if station.needs_lease(until)]
-        await _side_by_side([lambda s=station: s.check_in(self._collector) for station in want])  # type: ignore[misc]
 
     async def _send(self, stations: Iterable[Station], at: dt.datetime) -> dt.datetime | None:
         """The report with the newest measurement goes last: once it is taken in, everything is."""
@@ -122,7 +121,7 @@ class Play:
         if not parcels:
             return None
         *rest, last = sorted(parcels, key=lambda parcel: parcel.newest)
-        await _side_by_side([lambda p=parcel: self._deliver(p) for parcel in rest])  # type: ignore[misc]
+        await _side_by_side([partial(self._deliver, parcel) for parcel in rest])
         await self._deliver(last)
         return last.newest
 
@@ -139,7 +138,7 @@ class Play:
 
     async def _round(self, at: dt.datetime) -> None:
         self._told.append(at)
-        if self._manner.read and at > self._scenario.starts:
+        if self._read and at > self._scenario.starts:
             (found,) = await findings.rounds(self._collector, self._scenario, [at])
             self._watcher.round(msgspec.structs.replace(found, number=len(self._told)))
 
@@ -147,12 +146,10 @@ class Play:
         """A further round of the controls. Analysis takes it in only after detection has run on all before it."""
         controls = [station for station in self._company.stations if station.resident.control]
         end = at + dt.timedelta(seconds=2 * self._scenario.interval)
-        await self._check_in(controls, at)
-        for station in controls:
-            station.take(self._company.rounds.of(station.resident, at))
+        await self._begin_round(controls, at)
         await self._pace.reach(end)
         newest = await self._send(controls, end)
-        if newest is not None and self._manner.read:
+        if newest is not None and self._read:
             await self._taken_in(newest)
 
     async def _taken_in(self, at: dt.datetime) -> None:

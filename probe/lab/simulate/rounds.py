@@ -1,4 +1,4 @@
-"""The measurements of each virtual probe, laid out in time as a real one lays them out: services in random order over the
+"""The measurements of each virtual probe, laid out in time as a real one does it: services in random order over the
 interval, the endpoints of one service next to each other."""
 
 import datetime as dt
@@ -10,12 +10,12 @@ import msgspec
 
 from probe import __version__
 from probe.catalogue.model import Catalogue, Endpoint
+from probe.lab.model import World
 from probe.lab.scenario.model import Scenario
 from probe.lab.simulate.fates import Fates, bad_luck, hiccup
 from probe.lab.simulate.fleet import Resident
 from probe.lab.simulate.surroundings import surroundings
 from probe.lab.simulate.walk import Seen, Spot, cut_off, seen
-from probe.lab.model import World
 from probe.wire.measurement import Measurement, Network
 from probe.wire.reports import Agent, Reported
 from probe.wire.verdicts import Verdict

@@ -57,9 +57,7 @@ class Station:
         await collector.send(self.resident, self._token, parcel.report)
 
     def _parcel(self, due: Sequence[Made], now: dt.datetime) -> Parcel:
-        sent = tuple(
-            msgspec.structs.replace(one.reported, age=max(0.0, (now - one.at).total_seconds())) for one in due
-        )
+        sent = tuple(msgspec.structs.replace(one.reported, age=max(0.0, (now - one.at).total_seconds())) for one in due)
         names = {one.lease for one in sent if one.lease is not None}
         report = Report(
             report_id=identifier(now, self._chance),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from probe.collector.analyse.handover import READER, Handed
 from probe.collector.analyse.journal import Journal
 from probe.collector.analyse.schema import transaction
-from probe.collector.compose.composer import Composer
+from probe.collector.compose.composer import Composer, Name
 from probe.collector.compose.notices import Wording
+from probe.detect.changes import named
 from probe.detect.records import Retest
 from probe.detect.settings import Settings
 from probe.detect.votes import Presence, Vote
@@ -69,12 +71,11 @@ def votes(seed: int = 1, end: float = END) -> list[Vote]:
     chance = random.Random(seed)
     offsets = {probe: chance.uniform(0, ROUND - 60) for probe in PROBES}
     found = []
-    for number in itertools.count():
-        if START + number * ROUND >= end:
-            return sorted(found, key=lambda one: (one.time, one.probe))
+    for number in range(math.ceil((end - START) / ROUND)):
         for probe, place in itertools.product(PROBES, range(len(SERVICES))):
             time, service = START + number * ROUND + offsets[probe] + 10 * place, SERVICES[place]
             found.append(vote(time, probe, service, "blocked" if blocked(probe, service, time) else "ok"))
+    return sorted(found, key=lambda one: (one.time, one.probe))
 
 
 def handed(said: Iterable[Vote], late: float = 5.0, first: int = 1) -> list[Handed]:
@@ -100,12 +101,17 @@ def batches(everything: Sequence[Handed], seconds: float = 60.0) -> Iterator[tup
 class Stage:
     """A composer over a journal, as the handover drives it."""
 
-    def __init__(self, path: Path, channels: Sequence[Channel] = (HOOK,), ask: Callable[[Retest], None] | None = None):
+    def __init__(
+        self,
+        path: Path,
+        ask: Callable[[Retest], None] | None = None,
+        name: Name = named,
+        channels: Sequence[Channel] = (HOOK,),
+    ) -> None:
         self.path, self.asked = path, list[Retest]()
         self.journal = Journal(path)
-        self.composer = Composer(
-            self.journal.connection, Settings(), WORDING, channels, ask or self.asked.append, veil=veiled
-        )
+        ask = ask or self.asked.append
+        self.composer = Composer(self.journal.connection, Settings(), WORDING, channels, ask, veil=veiled, name=name)
 
     def tick(self, batch: Sequence[Handed], now: float) -> list[str]:
         """The changes that it led to."""

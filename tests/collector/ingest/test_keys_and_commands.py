@@ -51,6 +51,7 @@ def test_init_makes_both_keys_and_says_where_the_catalogue_key_belongs(tmp_path:
     config = load_config(tmp_path / "c.yaml")
     for path in (key, config.online_key_file):
         assert path.stat().st_mode & 0o777 == 0o600
+    assert config.state.stat().st_mode & 0o777 == 0o700
     assert not list(config.state.rglob("catalogue.pem"))
     document = msgspec.json.decode(signed_keys(tmp_path / "c.yaml").payload, type=KeyDocument)
     assert document.catalogue == (public_text(Keypair.load(key).public),)

@@ -18,6 +18,7 @@ import pytest
 import trustme
 
 from probe.collector.config import CollectorConfig
+from probe.collector.ingest_metrics import ingest_exposition
 from tests.collector.ingest.reports import compressed, report
 from tests.collector.ingest.running import Running, base, configured, running, tokens
 from tests.collector.log.entries import everything, opened
@@ -107,6 +108,30 @@ def refused(config: CollectorConfig) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+async def test_the_web_process_reads_what_ingest_counted(config: CollectorConfig, accept: str) -> None:
+    (token,) = tokens(config, 1)
+    assert await ingest_exposition(config, accept) == b""
+    with running(config):
+        sent = [report(2), report(2)]
+        for one in (*sent, sent[0]):
+            assert deliver(config, token, compressed(one)).status_code == 202
+        assert deliver(config, token, b"x").status_code == 400
+        assert deliver(config, "nobody", b"x").status_code == 401
+        told = (await ingest_exposition(config, accept)).decode()
+    for line in (
+        "collector_reports_total 3.0",
+        "collector_measurements_total 6.0",
+        'collector_report_rejections_total{reason="encoding"} 1.0',
+        'collector_report_rejections_total{reason="unauthorized"} 1.0',
+        "collector_ingest_duration_seconds_count 5.0",
+        "collector_log_commit_reports_sum 3.0",
+    ):
+        assert line in told
+    assert "_created" not in told
+    assert "# EOF" not in told
 
 
 def test_it_speaks_tls_where_it_is_told_to(tmp_path: Path) -> None:

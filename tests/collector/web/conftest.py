@@ -18,6 +18,7 @@ from probe.collector.analyse.schema import VIEWS
 from probe.collector.log.sqlite import SqliteLog
 from probe.collector.web.access import Access
 from probe.collector.web.app import Web
+from probe.collector.web.feed import feed_routes
 from probe.collector.web.incidents import Incidents, NoIncidents
 from probe.collector.web.reading import Reading
 from probe.collector.web.site import Site
@@ -110,7 +111,7 @@ async def serving(
     stop = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_serve, Web(site), config, stop)
+            await nursery.start(_serve, Web(site, feed_routes(site, "a collector", base)), config, stop)
             async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
                 yield Served(client, clock, state)
             stop.set()
