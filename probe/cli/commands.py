@@ -14,12 +14,12 @@ COMMANDS = {
     "doctor": ("probe.cli.doctor:doctor", "Check what a probe needs, and say what to do."),
     "leave": ("probe.cli.leave:leave", "End this machine's probe, and have the collector forget it."),
     "collector": ("probe.cli.collector:collector", "The collector: takes reports of probes, shows what they see."),
-    "incidents": ("probe.cli.incidents:incidents", "What a collector saw begin and end: list, show."),
+    "incidents": ("probe.cli.incidents:incidents", "What a collector saw begin and end."),
     "judge": ("probe.cli.judge:judge", "Judge saved measurements again, one verdict a line."),
     "detect": ("probe.cli.detect:detect", "Find restrictions and incidents in saved votes."),
     "catalogue": ("probe.cli.catalogue:catalogue", "The catalogue of platforms: what is tested."),
     "lab": ("probe.cli.lab:lab", "The censored internet in network namespaces (Linux, root)."),
-    "simulate": ("probe.cli.simulate:simulate", "A scenario with virtual probes, to a collector; no root."),
+    "simulate": ("probe.cli.simulate:simulate", "Play a scenario with virtual probes that report to a collector."),
 }
 
 _OVERVIEW = """\

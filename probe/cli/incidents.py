@@ -30,9 +30,11 @@ def _collector(command: Callable[..., None]) -> Callable[..., None]:
     return option(command)
 
 
-@click.group()
+@click.group(epilog="Example: probe incidents list --active")
 def incidents() -> None:
-    """What a collector saw begin and end: what is blocked, where, since when.
+    """What a collector saw begin and end.
+
+    What is blocked, where, since when, by which means, and how sure that is.
 
     A collector that is closed to the public wants a token of the role read, in PROBE_TOKEN.
     """

@@ -54,11 +54,12 @@ def simulate(
     stay: bool,
     form: str,
 ) -> None:
-    """Play a scenario with virtual probes that report to a collector. No root, no traffic but to it.
+    """Play a scenario with virtual probes that report to a collector.
 
-    SCENARIO is a name out of `probe lab list`, or a YAML file. By itself it starts a collector on loopback, sets its
-    clock, plays as fast as analysis follows, shows the incidents, and holds them against what the scenario expects:
-    exit status 1 where an expectation fails. With --noise what every vote must be is not asked.
+    It needs no root and contacts nothing but the collector. SCENARIO is a name out of `probe lab list`, or a YAML file.
+    By itself it starts a collector on loopback, sets its clock, plays as fast as analysis follows, shows the incidents,
+    and holds them against what the scenario expects: exit status 1 where an expectation fails. With --noise what every
+    vote must be is not asked.
 
     With --collector the scenario's times are moved so that it ends now, and reports are sent as fast as they are taken.
     A collector gives no lease for the past, so it shows that history and confirms nothing of it; with --live it can. It

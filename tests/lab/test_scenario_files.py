@@ -81,7 +81,7 @@ def test_the_list_as_json_says_how_many_rounds_a_scenario_takes() -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     listed = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert listed["turkey-2020-02-27"]["isps"] == [9121, 47331, 15897, 16135, 34984]
-    assert listed["venezuela-12-minutes"]["rounds"] == 19
+    assert listed["venezuela-12-minutes"]["rounds"] == 21
 
 
 FAULTS = {
@@ -178,9 +178,9 @@ def test_a_quiet_stretch_is_skipped_but_for_the_rounds_around_its_ends(tmp_path:
     played = list(steps(small(tmp_path)))
     assert [step.at for step in played] == [
         *(at(20, minute) for minute in (20, 30, 40, 50)),
-        *(at(21, minute) for minute in (0, 10)),
+        *(at(21, minute) for minute in (0, 10, 20, 30)),
         *(at(20, minute, day=28) for minute in (40, 50)),
-        *(at(21, minute, day=28) for minute in (0, 10)),
+        *(at(21, minute, day=28) for minute in (0, 10, 20, 30)),
     ]
     assert [step.at for step in played if step.jumps] == [at(20, 40, day=28)]
     assert all(step.round for step in played)
@@ -291,36 +291,91 @@ def _round(scenario: Scenario, number: int, blocked: dict[int, str]) -> Round:
 EXPECT = """
 expect:
   incidents: 1
+  kinds: [restriction]
   first: {asn: 9121, onset: 2020-02-27T20:30:00Z, within_rounds: 1}
   order: [9121, 15897]
-  end: {at: 2020-02-27T20:50:00Z}
+  blocked: [x]
+  segments: 1
+  end: {at: 2020-02-27T21:30:00Z, within_rounds: 1}
   phases:
-    - {platforms: [x], isps: [9121], from: 2020-02-27T20:40:00Z, until: 2020-02-27T20:50:00Z, outcome: blocked,
+    - {platforms: [x], isps: [9121], from: 2020-02-27T20:30:00Z, until: 2020-02-27T21:20:00Z, outcome: blocked,
        technique: sni-drop}
     - {platforms: [wikipedia], outcome: ok}
 """
+EVENT = "events: [{at: 2020-02-27T20:30:00Z, platforms: [x], technique: sni-drop}]"
+ALL = [True] * 7
+
+
+def incident(**more: object) -> dict[str, object]:
+    """As the API gives it."""
+    return {
+        "event": "restriction",
+        "onset": "2020-02-27T20:31:00Z",
+        "ended_at": "2020-02-27T21:32:00Z",
+        "platforms": ["x"],
+        "services": {"x.web": "full"},
+        "not_affected": ["wikipedia.web"],
+        "networks": [
+            {"asn": 9121, "onset": "2020-02-27T20:31:00Z"},
+            {"asn": 15897, "onset": "2020-02-27T20:41:00Z"},
+        ],
+        "restrictions": [{"segments": [["2020-02-27T20:31:00Z", "2020-02-27T21:32:00Z"]]}],
+        **more,
+    }
+
+
+LATE = [{"asn": 9121, "onset": "2020-02-27T20:50:00Z"}, {"asn": 15897, "onset": "2020-02-27T20:51:00Z"}]
+FIRST = [{"asn": 15897, "onset": "2020-02-27T20:30:00Z"}, {"asn": 9121, "onset": "2020-02-27T20:31:00Z"}]
+
+
+@pytest.mark.parametrize(
+    ("incidents", "held"),
+    [
+        ([incident()], ALL),
+        ([], [False] * 7),
+        ([incident(), incident()], [False, *ALL[1:]]),
+        ([incident(event="platform-outage")], [True, False, *ALL[2:]]),
+        ([incident(networks=LATE)], [True, True, False, True, True, True, True]),
+        ([incident(networks=FIRST)], [True, True, False, False, True, True, True]),
+        ([incident(services={"x.web": "partial"})], [True, True, True, True, False, True, True]),
+        ([incident(not_affected=["x.api"])], [True, True, True, True, False, True, True]),
+        ([incident(platforms=["x", "wikipedia"])], [True, True, True, True, False, True, True]),
+        ([incident(restrictions=[{"segments": [1, 2]}])], [True, True, True, True, True, False, True]),
+        ([incident(ended_at=None)], [True, True, True, True, True, True, False]),
+        ([incident(ended_at="2020-02-27T22:00:00Z")], [True, True, True, True, True, True, False]),
+    ],
+    ids=[
+        "as expected", "none", "two", "another kind", "late", "the other first", "in part", "one service works",
+        "too much", "a gap", "for ever", "ended late",
+    ],
+)  # fmt: skip
+def test_expectations_fail_where_incidents_say_otherwise(
+    tmp_path: Path, incidents: list[dict[str, object]], held: list[bool]
+) -> None:
+    scenario = small(tmp_path, EVENT + EXPECT)
+    checks = list(verify(scenario, (), incidents))
+    assert [check.held for check in checks[:7]] == held
+    assert all(check.seen for check in checks if check.held is not True)
 
 
 @pytest.mark.parametrize(
     ("blocked", "held"),
     [
-        ([{}, {9121: "sni-drop"}, {9121: "sni-drop", 15897: "sni-drop"}, {}], [True, True, True, True, True, None]),
-        ([{}, {}, {9121: "sni-drop"}, {15897: "sni-drop"}, {}], [True, True, True, True, True, None]),
-        ([{}, {15897: "sni-drop"}, {9121: "sni-drop"}, {}], [False, False, True, True, True, None]),
-        ([{}, {9121: "ip-drop"}, {9121: "ip-drop", 15897: "ip-drop"}], [True, True, True, False, True, None]),
-        ([{9121: "sni-drop"}] * 6, [False, False, False, True, True, None]),
-        ([{}, {}, {}, {}], [False, False, False, False, True, None]),
+        ([{}, {9121: "sni-drop"}, {}, {9121: "sni-drop"}, {9121: "sni-drop"}], True),
+        ([{}, {}, {}, {9121: "ip-drop"}, {9121: "sni-drop"}], False),
+        ([{}, {}, {}, {}, {9121: "sni-drop"}], False),
+        ([{}, {9121: "sni-drop"}], False),
     ],
-    ids=["as expected", "one round late", "the other first", "another technique", "for ever", "nothing"],
+    ids=["once all was tested again", "another technique", "too late", "no round then"],
 )
-def test_expectations_fail_where_rounds_say_otherwise(
-    tmp_path: Path, blocked: list[dict[int, str]], held: list[bool | None]
+def test_a_phase_is_held_against_the_rounds_behind_its_beginning(
+    tmp_path: Path, blocked: list[dict[int, str]], held: bool
 ) -> None:
-    scenario = small(tmp_path, "events: [{at: 2020-02-27T20:30:00Z, platforms: [x], technique: sni-drop}]" + EXPECT)
+    scenario = small(tmp_path, EVENT + EXPECT)
     rounds = [_round(scenario, number, one) for number, one in enumerate(blocked)]
-    checks = list(verify(scenario, rounds))
-    assert [check.held for check in checks] == held
-    assert all(check.seen for check in checks if check.held is not True)
+    phase, fine = list(verify(scenario, rounds, [incident()]))[7:]
+    assert phase.held is held
+    assert fine.held is True
 
 
 def test_one_probe_with_trouble_does_not_speak_for_its_isp() -> None:

@@ -38,55 +38,41 @@ NETHERLANDS = Control(
 SCENARIO = """
 name: small
 starts: 2020-02-27T20:20:00Z
-ends: 2020-02-27T20:41:00Z
-interval: 300
+interval: 60
+speed: 10
 controls: [{asn: 3320, country: DE}]
 country: TR
-isps: [{asn: 9121, name: Türk Telekom}, {asn: 15897, name: Vodafone}]
+isps: [{asn: 9121, name: Türk Telekom, probes: 2}]
 platforms: [bluesky.web]
 events:
-  - {at: 2020-02-27T20:25:00Z, isps: [9121], services: [x.web], technique: sni-reset}
-  - {at: 2020-02-27T20:30:00Z, isps: [15897], services: [x.web], technique: dns-nxdomain}
-  - {at: 2020-02-27T20:35:00Z, lift: all}
-  - {at: 2020-02-27T20:40:00Z, services: [x.web], technique: outage-refused}
+  - {at: 2020-02-27T20:23:00Z, services: [x.web], technique: sni-reset}
+  - {at: 2020-02-27T20:29:00Z, lift: all}
 expect:
-  incidents: 2
-  first: {asn: 9121, onset: 2020-02-27T20:25:00Z, within_rounds: 0}
-  order: [9121, 15897]
-  end: {at: 2020-02-27T20:35:00Z, within_rounds: 0}
+  incidents: 1
+  kinds: [restriction]
+  first: {asn: 9121, onset: 2020-02-27T20:23:00Z, within_rounds: 2}
+  blocked: [x]
+  end: {at: 2020-02-27T20:29:00Z, within_rounds: 2}
   phases:
-    - {services: [x.web], from: 2020-02-27T20:35:00Z, until: 2020-02-27T20:40:00Z, outcome: ok}
-    - {services: [x.web], from: 2020-02-27T20:40:00Z, outcome: down}
+    - {services: [x.web], until: 2020-02-27T20:23:00Z, outcome: ok}
+    - {services: [x.web], from: 2020-02-27T20:24:00Z, until: 2020-02-27T20:29:00Z, outcome: blocked,
+       technique: sni-reset}
     - {platforms: [bluesky], outcome: ok}
-    - {services: [x.web], isps: [15897], from: 2020-02-27T20:30:00Z, until: 2020-02-27T20:35:00Z, outcome: blocked,
-       technique: dns-nxdomain}
 """
 RUN = [sys.executable, "-m", "probe", "lab", "run"]
 
 
-def test_a_scenario_is_played_and_what_it_expects_comes(tmp_path: Path) -> None:
+def test_agents_and_collector_find_by_themselves_what_a_scenario_does(tmp_path: Path) -> None:
+    """Two volunteers behind one ISP and a control abroad, through real HTTP: expectations reach the probes, votes the
+    collector, and the incident is theirs."""
     file = tmp_path / "small.yaml"
     file.write_text(SCENARIO)
-    command = [*RUN, str(file), "--speed", "100000", "--format", "json"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run([*RUN, str(file), "--format", "json"], check=False, capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, done.stdout + done.stderr
-    rounds = [line for line in lines if line["kind"] == "round" and line["platform"] == "x"]
-    assert [(line["round"], line["asn"], line["outcome"], line["techniques"]) for line in rounds] == [
-        (1, 9121, "ok", []),
-        (1, 15897, "ok", []),
-        (2, 9121, "blocked", ["sni-reset"]),
-        (2, 15897, "ok", []),
-        (3, 9121, "blocked", ["sni-reset"]),
-        (3, 15897, "blocked", ["dns-nxdomain"]),
-        (4, 9121, "ok", []),
-        (4, 15897, "ok", []),
-        (5, 9121, "down", []),
-        (5, 15897, "down", []),
-    ]
     checks = [line for line in lines if line["kind"] == "expectation"]
-    assert [check["held"] for check in checks] == [True] * 7 + [None]
-    assert "2 incidents" in checks[-1]["what"]
+    assert [check["held"] for check in checks] == [True] * 8, done.stdout + done.stderr
+    assert done.returncode == 0
+    assert {line["platform"] for line in lines if line["kind"] == "round"} == {"x", "bluesky"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -97,7 +83,7 @@ def test_an_interrupted_scenario_leaves_no_lab_behind(tmp_path: Path, number: si
         mine = f"pl{run.pid}n"
         until = time.monotonic() + 30
         while not namespaces.processes(f"{mine}0-k") and time.monotonic() < until:
-            time.sleep(0.05)  # until the control measures
+            time.sleep(0.05)  # until the control is enrolled
         os.kill(run.pid, number)
         run.wait(20)
     assert list(namespaces.STATE.glob(f"{mine}*")) == []

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _PAGE = 1000  # incidents
 
 
 class Headquarters:
-    def __init__(self, lab: Lab, backstage: Backstage, catalogue: Path) -> None:
+    def __init__(self, lab: Lab, backstage: Backstage, catalogue: Path, asns: Sequence[int]) -> None:
         self._namespace, self._backstage = lab.layout.world, backstage
         self._config = backstage.folder / "collector.yaml"
         state = backstage.folder / "collector"
@@ -31,6 +32,7 @@ class Headquarters:
             "url": URL,
             "geo": [str(lab.geo_file)],
             "catalogue": str(catalogue),
+            "web": {"agreed": list(asns)},  # nobody here minds being seen alone
         }
         self._config.write_text(json.dumps(form))
         self._running: Running | None = None

@@ -65,7 +65,7 @@ def play(scenario: Scenario, watcher: Watcher, speed: float | None = None) -> Pl
         watcher.stands(vantages := tuple(population.vantages(lab)))
         early = scenario.starts - _WARM_UP * dt.timedelta(seconds=scenario.interval)
         clock = Clock(backstage.clock_file, early, speed or scenario.speed)
-        collector = Headquarters(lab, backstage, folder)
+        collector = Headquarters(lab, backstage, folder, [isp.asn for isp in scenario.isps])
         agents = [Agent(vantage, backstage, scenario, folder) for vantage in vantages]
         _start(collector, agents, crew)
         stage = _Stage(scenario, catalogue, lab, agents)

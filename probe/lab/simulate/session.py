@@ -97,7 +97,11 @@ def with_own_collector(scenario: Scenario, watcher: Watcher, manner: Manner, own
         collector.open()
         collector.wait()
         link = _Link(url=collector.url, codes=codes, reader=reader, forwarded=True)
-        done = _run(partial(_played, link, scenario, pace=pace, watcher=watcher, manner=manner))
+        try:
+            done = _run(partial(_played, link, scenario, pace=pace, watcher=watcher, manner=manner))
+        except LabError:
+            collector.check()  # that it has ended tells more than that it does not answer
+            raise
         if own.stay is not None:
             own.stay(collector.url)
         return done

@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trio
 
 from probe.clock import SystemClock
-from probe.collector.analyse.handover import Handover, votes_after
-from probe.collector.analyse.journal import JOURNAL, Journal
+from probe.collector.analyse.handover import Handed, Handover, votes_after
+from probe.collector.analyse.journal import JOURNAL, Journal, Record
 from probe.collector.analyse.schema import VIEWS, remove_views
 from probe.collector.compose.run import asking, deliver
 from probe.collector.config import load_config
@@ -99,11 +100,11 @@ def test_detection_goes_on_where_it_was_in_views_that_were_made_anew(tmp_path: P
         def __init__(self) -> None:
             self.handed: list[float] = []
 
-        def tick(self, handed, now):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG002
+        def tick(self, handed: Sequence[Handed], now: float) -> list[Record]:  # noqa: ARG002
             self.handed += [one.presence.time for one in handed]
             return []
 
-        def forget(self, probe):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG002
+        def forget(self, probe: str) -> Iterator[int]:  # noqa: ARG002
             return iter(())
 
     counting = Counting()
