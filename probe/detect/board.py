@@ -6,20 +6,21 @@ cluster is swept again only where something came that could change it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from probe.detect.cell import History, Standing, unpacked
+from probe.detect.candidate import Candidate
+from probe.detect.cell import History, unpacked
 from probe.detect.elsewhere import Word
 from probe.detect.excursion import Excursion
-from probe.detect.judging import Candidate, judge, mixed
-from probe.detect.records import Evidence, Restriction, State
+from probe.detect.judging import judge, mixed
+from probe.detect.records import Restriction
+from probe.detect.restrictions import event_of, restriction, state_of, stood
 from probe.detect.settings import HOUR, MINUTE, Settings
 from probe.detect.store import Votes
 from probe.detect.surroundings import Surroundings
 from probe.detect.tracks import Tracks
-from probe.detect.votes import NETWORK, OUTAGE, SPEED, Cell
+from probe.detect.votes import Cell
 
 Group = tuple[str, str, str, str]
 _STANDS = 3  # failures before a service is said to be blocked since before it was measured
-_MOST = 40  # witnesses that are named
 _FOREVER = float("inf")
 _OVERLAP = 2 * HOUR  # so far back noise may have been under way together with what is new
 _NOTHING = (0, None, None)
@@ -187,7 +188,7 @@ class Board:
 
     def _record(self, found: Mapping[Cell, list[Restriction]], candidate: Candidate) -> None:
         history = self._history(candidate.cell)
-        state, event = _state(candidate, self._settings, history), _event(candidate)
+        state, event = state_of(candidate, self._settings, history), event_of(candidate)
         if state is not None and event is not None:
             found[candidate.cell].append(restriction(candidate, event, state))
 
@@ -198,102 +199,7 @@ class Board:
         until = min(standing.last, standing.first + 2 * HOUR)
         elsewhere = around.elsewhere(cell, standing.first, until)
         if elsewhere.word(standing.first, standing.first, until, (standing.failed, 0)) is not Word.FAILS:
-            records.append(_stood(cell, standing))
-
-
-def restriction(candidate: Candidate, event: str, state: State) -> Restriction:
-    excursion, judgement, cell = candidate.excursion, candidate.judgement, candidate.cell
-    over = excursion.closed is not None and state != "suspected"
-    current = excursion.turns[-1][1] if excursion.turns else ""
-    return Restriction(
-        id="",
-        event=event,
-        state=state,
-        country=cell.country,
-        asn=cell.asn,
-        platform=cell.platform,
-        service=cell.service,
-        extent=excursion.extent,
-        technique=current if event != "throttling" else "throttling",
-        techniques=dict(sorted(excursion.techniques.items(), key=lambda item: (-item[1], item[0]))),
-        turns=tuple(excursion.turns),
-        onset=candidate.onset,
-        onset_after=candidate.after,
-        onset_before=candidate.onset,
-        suspected_at=excursion.suspected if excursion.suspected is not None else judgement.confirmed,
-        confirmed_at=judgement.confirmed,
-        last_failed_at=excursion.last,
-        ended_at=excursion.ended if over else None,
-        end_confirmed_at=excursion.closed if over else None,
-        segments=_segments(excursion, candidate.onset),
-        scope=judgement.basis or "isp",
-        evidence=_evidence(candidate),
-        cell=cell,
-    )
-
-
-def _evidence(candidate: Candidate) -> Evidence:
-    excursion, judgement = candidate.excursion, candidate.judgement
-    return Evidence(
-        failed=excursion.failed,
-        worked=excursion.worked,
-        supporting=excursion.support,
-        witnesses=tuple(sorted(excursion.witnesses))[:_MOST],
-        baseline=round(excursion.weights.rate, 4),
-        ratio=round(judgement.ratio, 2),
-        threshold=round(judgement.threshold, 2),
-        basis=judgement.basis,
-        elsewhere=judgement.elsewhere,
-        contrasts=candidate.contrasts,
-    )
-
-
-def _stood(cell: Cell, standing: Standing) -> Restriction:
-    common = max(standing.techniques, key=lambda name: (standing.techniques[name], name), default="")
-    return Restriction(
-        id="",
-        event="restriction",
-        state="standing",
-        country=cell.country,
-        asn=cell.asn,
-        platform=cell.platform,
-        service=cell.service,
-        technique=common,
-        techniques=standing.techniques,
-        onset_before=standing.first,
-        last_failed_at=standing.last,
-        ended_at=standing.ended,
-        evidence=Evidence(failed=standing.failed, worked=0, witnesses=tuple(sorted(standing.witnesses))[:_MOST]),
-        cell=cell,
-    )
-
-
-def _state(candidate: Candidate, settings: Settings, history: History) -> State | None:
-    excursion = candidate.excursion
-    over = excursion.closed is not None
-    if candidate.cell.operator:
-        return "resolver" if excursion.suspected is not None else None
-    if candidate.judgement.confirmed is not None:
-        return "ended" if over else "confirmed"
-    if excursion.suspected is None:
-        return None
-    now = history.at[0] if history.at is not None else excursion.last
-    return "dismissed" if over or now - candidate.onset > settings.old_streak else "suspected"
-
-
-def _event(candidate: Candidate) -> str | None:
-    cell, judgement = candidate.cell, candidate.judgement
-    if cell.aspect == NETWORK:
-        known = "network-outage" if cell.service == OUTAGE else "void-jump"
-        return known if judgement.event == "here" else None
-    if judgement.event != "here":
-        return "platform-outage" if judgement.event == "everywhere" else judgement.event
-    return "throttling" if cell.aspect == SPEED or candidate.excursion.slowed else "restriction"
-
-
-def _segments(excursion: Excursion, onset: float) -> tuple[tuple[float, float | None], ...]:
-    ended = tuple((begin, end) for begin, end in excursion.parts)
-    return ended if excursion.closed is not None else (*ended, (max(excursion.since, onset), None))
+            records.append(stood(cell, standing))
 
 
 def _excursions(history: History, settings: Settings, since: float) -> Iterator[Excursion]:

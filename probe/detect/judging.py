@@ -11,137 +11,17 @@ Either way the service must work elsewhere: see `probe.detect.elsewhere`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-import msgspec
-
+from probe.detect.candidate import Candidate, Fitness, Judgement
 from probe.detect.elsewhere import Elsewhere, Word
-from probe.detect.exact import Contrast
-from probe.detect.excursion import Entry, Excursion
 from probe.detect.settings import MINUTE, Settings
-from probe.detect.votes import NETWORK, Cell
+from probe.detect.votes import NETWORK
 
-_NATIONAL = 1.5  # added to the threshold: what several networks carry along of noise that has not quite decayed
-_NEWEST, _GOES_ON = 10, 0.3
+_CARRIED, _MOST = 0.25, 1.5  # added to the threshold: noise that has not quite decayed, for each network, at most
 _CERTAIN = math.log(99)  # a network is named where the odds that it is one of those affected are a hundred to one
 _JOINED = 9.0  # the same, with a third as prior, over the 24 votes of the hour in which it may follow
 _SOON = 10 * MINUTE
-
-
-class Judgement(msgspec.Struct, kw_only=True):
-    """`event` is `here`, or `everywhere` where it fails abroad and for controls too. `basis` says who confirmed it: the
-    witnesses of one network, or of the nation's."""
-
-    event: str = "here"
-    confirmed: float | None = None
-    basis: str = ""
-    ratio: float = 0.0
-    threshold: float = 0.0
-    pivot: float | None = None
-    here: tuple[int, int] = (0, 0)
-    elsewhere: str = ""
-
-
-class Candidate:
-    """One excursion under judgement, swept vote by vote."""
-
-    def __init__(self, cell: Cell, excursion: Excursion) -> None:
-        self.cell, self.excursion = cell, excursion
-        self.onset, self.after = excursion.onset()
-        self.contrasts: tuple[Contrast, ...] = ()
-        self.reset()
-
-    def reset(self) -> None:
-        self.judgement = Judgement(threshold=self.excursion.threshold)
-        self.taken: list[Entry] = []
-        self.first: dict[str, float] = {}
-        self.full = self.some = 0.0
-        self.settled, self.swept = False, 0
-        self.half = math.inf
-
-    def settle(self, judgement: Judgement) -> None:
-        self.judgement, self.settled = judgement, True
-
-    @property
-    def newest(self) -> float:
-        """Until when anything that came late could change what is judged: the decision, or what was written last."""
-        decided = self.judgement.confirmed
-        return (
-            decided if decided is not None else self.excursion.ledger[-1].time if self.excursion.ledger else self.onset
-        )
-
-    def take(self, entry: Entry, half: float) -> None:
-        """`half` of the threshold: what works elsewhere counts where it is newer than that much evidence. An ok newer
-        than the first failure only may be older than the outage that caused the others."""
-        self.taken.append(entry)
-        if entry.failed:
-            self.first.setdefault(entry.witness, entry.time)
-        self.full += entry.full
-        self.some += entry.some
-        self.half = min(self.half, entry.time) if self.ratio >= half else math.inf
-
-    @property
-    def failing(self) -> bool:
-        """Whether it goes on: what works elsewhere now says nothing of what failed here an hour ago."""
-        newest = [entry.failed for entry in self.taken[-_NEWEST:] if entry.probe]
-        return bool(newest) and newest[-1] and sum(newest) >= _GOES_ON * len(newest)
-
-    @property
-    def ratio(self) -> float:
-        return max(self.full, self.some, 0.0)
-
-    def open_at(self, time: float) -> bool:
-        return bool(self.taken) and (self.excursion.closed is None or time <= self.excursion.closed)
-
-    def fit(self, unfit: "Fitness") -> "Standing":
-        """What is left of the ratio without what probes said while they failed at everything, and without what
-        controls call down."""
-        began: dict[str, float] = {}
-        out: dict[str, float] = {}
-        for entry in self.taken:
-            if not entry.failed:
-                began.pop(entry.probe, None)
-            elif unfit(self.cell, entry.probe, began.setdefault(entry.probe, entry.time), entry.time):
-                out[entry.probe] = entry.time
-        left = [e for e in self.taken if e.time > out.get(e.probe, -math.inf) and e.outcome != "down"]
-        return Standing(left)
-
-
-Fitness = Callable[[Cell, str, float, float], bool]
-
-
-class Standing:
-    """The ratio and the witnesses of some of the votes."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.ratio = max(sum(entry.full for entry in entries), sum(entry.some for entry in entries), 0.0)
-        self.first: dict[str, float] = {}
-        for entry in entries:
-            if entry.failed:
-                self.first.setdefault(entry.witness, entry.time)
-        self._votes: dict[str, list[int]] = {}
-        self._since: set[str] = set()  # who voted since a second witness had failed
-        second = _second(self.first) if self.first else 0.0
-        for entry in entries:
-            if entry.probe:
-                self._votes.setdefault(entry.witness, [0, 0])[entry.failed] += 1
-            if entry.probe and entry.time >= second:
-                self._since.add(entry.witness)
-
-    @property
-    def prevails(self) -> bool:
-        """Two witnesses at least; and where only two fail and as many see nothing wrong in that time, it is rather
-        something that the two have in common, such as a resolver that blocks advertisements."""
-        solid = sum(failed > 1 or (failed > 0 and not worked) for worked, failed in self._votes.values())
-        since = (votes for witness, votes in self._votes.items() if witness in self._since)
-        fine = sum(failed == 0 or (failed == 1 and worked > 1) for worked, failed in since)
-        return len(self.first) > 1 and (solid > 2 or (solid == 2 and fine < 2))
-
-
-def _second(first: Mapping[str, float]) -> float:
-    """When a second witness had failed, less a minute: one false failure just before an outage must not date it."""
-    times = sorted(first.values())
-    return max(times[0], times[min(1, len(times) - 1)] - MINUTE)
 
 
 def mixed(ratio: float, share: float) -> float:
@@ -231,9 +111,12 @@ class _Sweep:
         least = _CERTAIN + math.log(self._networks - 1)
         return max(self._settings.kept * candidate.excursion.threshold, min(least, candidate.excursion.cap - 1e-6))
 
+    def _wanted_of(self, peers: Sequence[Candidate]) -> float:
+        return max(peer.excursion.threshold for peer in peers) + min(_MOST, _CARRIED * self._networks)
+
     def _total(self, time: float, peers: Sequence[Candidate]) -> float:
         """The national statistic against its threshold; keeps in mind since when it is half of it."""
-        wanted = max(peer.excursion.threshold for peer in peers) + _NATIONAL
+        wanted = self._wanted_of(peers)
         share = sum(mixed(peer.ratio, 1 / self._networks) for peer in peers) / wanted
         self._half = min(self._half, time) if share >= self._settings.suspected else math.inf
         return share
@@ -243,7 +126,7 @@ class _Sweep:
             return
         fits = [(peer, peer.fit(self._unfit)) for peer in peers]
         fits = [(p, fit) for p, fit in fits if fit.first and fit.ratio >= self._settings.kept * p.excursion.threshold]
-        wanted = max(peer.excursion.threshold for peer in peers) + _NATIONAL
+        wanted = self._wanted_of(peers)
         total = sum(mixed(fit.ratio, 1 / self._networks) for _, fit in fits)
         if total < wanted or len({peer.cell.asn for peer, _ in fits}) < 2:
             return

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from probe.detect.candidate import Candidate
 from probe.detect.elsewhere import KNOWN, Elsewhere
 from probe.detect.exact import Contrast, contrast
-from probe.detect.judging import Candidate
 from probe.detect.settings import HOUR, MINUTE
 from probe.detect.store import Votes
 from probe.detect.votes import FAILED, NETWORK, REACHABILITY, VOTING, Cell, Vote

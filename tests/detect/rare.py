@@ -12,9 +12,10 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from probe.detect.candidate import Candidate
 from probe.detect.cell import Facts, History, Seen, feed
 from probe.detect.elsewhere import Elsewhere
-from probe.detect.judging import Candidate, judge
+from probe.detect.judging import judge
 from probe.detect.likelihood import CLASSES, class_of
 from probe.detect.settings import DAY, YEAR, Settings
 from probe.detect.votes import REACHABILITY, Cell, order

@@ -21,6 +21,8 @@ _LAG = "How far analysis is behind the log: 0 where it has read everything."
 _ACTIVE = "1 while the incident lasts. These labels never change meanwhile."
 _ONSET = "When the incident began, as well as it is known."
 _INFO = "1 for each restriction of an incident that lasts: what changes about it is in these labels."
+_CONTROLS = "Controls whose measurements of the last 15 minutes have arrived."
+_EXPECTATIONS = "Since the newest expectations were made. Absent where there are none."
 _TOTAL = "Incidents that were ever raised."
 _MISSED = "Attempts to hand a notice to a channel that failed; each notice is tried again."
 
@@ -33,6 +35,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lag: float | None = None
     detect: tuple[float, int] | None = None  # seconds in all, ticks
     notices: dict[str, tuple[int, int]] = {}  # by channel: arrived, attempts that failed
+    controls: int | None = None  # online
+    expectations: float | None = None  # seconds since the newest were made
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +88,13 @@ class Exposition(msgspec.Struct, frozen=True):
 
     def _health(self, health: Health) -> list[bytes]:
         lag = [f" {health.lag:.3f}"] if health.lag is not None else []
-        parts = [self._family("collector_log_lag_seconds", "gauge", _LAG, lag)]
+        controls = [f" {health.controls}"] if health.controls is not None else []
+        age = [f" {health.expectations:.0f}"] if health.expectations is not None else []
+        parts = [
+            self._family("collector_log_lag_seconds", "gauge", _LAG, lag),
+            self._family("collector_controls_online", "gauge", _CONTROLS, controls),
+            self._family("collector_expectations_age_seconds", "gauge", _EXPECTATIONS, age),
+        ]
         if health.detect is not None:
             seconds, ticks = health.detect
             name, text = "collector_detect_duration_seconds", "Time that ticks of detection took."

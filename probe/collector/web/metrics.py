@@ -69,11 +69,16 @@ class Metrics:
         )
 
     def _text(self, views: sqlite3.Connection, exposition: Exposition, sees: Sees, told: Told) -> bytes:
-        lag = self._window.lag(self._site.now())  # of the window that is drawn, not of one before it
-        told = msgspec.structs.replace(told, health=msgspec.structs.replace(told.health, lag=lag))
+        told = msgspec.structs.replace(told, health=self._health(told.health))
         shown = self._shown(views, sees)
         active = [_visible(one, shown) for one in told.active]
         return exposition.text(self._window, shown, msgspec.structs.replace(told, active=active))
+
+    def _health(self, health: Health) -> Health:
+        """With what the window that is drawn knows, not one before it."""
+        window, now = self._window, self._site.now()
+        age = max(0.0, (now - window.expected_at) / 1000) if window.expected_at is not None else None
+        return msgspec.structs.replace(health, lag=window.lag(now), controls=window.controls, expectations=age)
 
     def _shown(self, views: sqlite3.Connection, sees: Sees) -> Callable[[str, int], bool]:
         if sees is not Sees.PUBLIC:

@@ -17,6 +17,10 @@ _VOTES = frozenset({"ok", "degraded", "partial", "blocked", "down"})
 _FRESH = "SELECT serial, cell, probe, at, outcome, marks FROM votes WHERE serial > ? AND closed = 1 AND at >= ?"
 _ONLINE = "SELECT country, asn, count(DISTINCT probe) FROM presence WHERE last >= ? GROUP BY country, asn"
 
+_CONTROLS = (
+    "SELECT count(DISTINCT probe) FROM presence JOIN probes ON probes.id = probe WHERE last >= ? AND role = 'control'"
+)
+
 
 class Place(msgspec.Struct, frozen=True):
     """What the labels of a cell are made of."""
@@ -65,6 +69,8 @@ class Window:
         self.online: dict[tuple[str, int], int] = {}
         self.received = 0
         self.caught_up = False
+        self.controls: int | None = None  # online
+        self.expected_at: int | None = None  # when the newest expectations were made
         self._serial = 0
         self._networks: dict[int, str] = {}
 
@@ -84,6 +90,8 @@ class Window:
                 del self.cells[number]
         self.online = {(country, asn): probes for country, asn, probes in views.execute(_ONLINE, (since,))}
         self._look_at_lag(views)
+        (self.controls,) = views.execute(_CONTROLS, (since,)).fetchone()
+        (self.expected_at,) = views.execute("SELECT max(made_at) FROM expectations").fetchone()
 
     def lag(self, now: int) -> float | None:
         """Seconds that analysis is behind the log; None before it has read anything."""
