@@ -30,12 +30,13 @@ class LogForm(Form, frozen=True, kw_only=True):
 
 
 class LimitsForm(Form, frozen=True, kw_only=True):
-    """Per token, but the last two."""
+    """Per token, but the last three. `decoders`: processes that unpack and check reports; 0: ingest does it itself."""
 
     reports_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 60
     requests_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 60
     enrolments_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 30
     requests_at_once: Count = 2000
+    decoders: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
 
 
 class WebConfig(Form, frozen=True, kw_only=True):

@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from probe.clock import Clock
 from probe.collector.ingest_asgi import respond
-from probe.collector.ingest_body import declared_length, unpacked, whole_body
+from probe.collector.ingest_body import declared_length, whole_body
 from probe.collector.ingest_caller import MEASURING, Callers
-from probe.collector.ingest_checks import checked
+from probe.collector.ingest_decoding import Decoder
 from probe.collector.ingest_desk import Desk
 from probe.collector.ingest_limits import RateLimit
 from probe.collector.ingest_location import Location
@@ -32,6 +32,7 @@ class Reports:
         self,
         *,
         log: Log,
+        decoder: Decoder,
         callers: Callers,
         location: Location,
         desk: Desk,
@@ -40,6 +41,7 @@ class Reports:
         per_minute: float,
     ) -> None:
         self._log = log
+        self._decoder = decoder
         self._callers = callers
         self._location = location
         self._desk = desk
@@ -64,23 +66,20 @@ class Reports:
         headers = dict(scope["headers"])
         declared_length(headers, MOST_COMPRESSED)
         body = await whole_body(receive, MOST_COMPRESSED)
-        packet = unpacked(body, headers.get(b"content-encoding", b""))
-        report = checked(packet.document)
+        report = await self._decoder.decode(headers.get(b"content-encoding", b""), body)
         entry = Entry(
             received_at=self._clock.now(),
             probe=account.probe,
             role=account.role,
             steward=account.steward,
-            place=self._location.origin(scope, report.network),
+            place=self._location.origin(scope, report.claim),
             report_id=report.report_id,
-            body=packet.stored,
+            body=body if report.stored is None else report.stored,
         )
-        report_id, count = report.report_id, len(report.measurements)
-        del report, packet, body  # they wait for nothing on the disk
         await self._append(entry)
-        self._metrics.appended(entry.received_at.timestamp(), count)
+        self._metrics.appended(entry.received_at.timestamp(), report.measurements)
         self._callers.note_seen(account)
-        return Accepted(report_id=report_id, retests=self._desk.retests(account.probe))
+        return Accepted(report_id=report.report_id, retests=self._desk.retests(account.probe))
 
     async def _append(self, entry: Entry) -> None:
         try:

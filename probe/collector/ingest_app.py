@@ -21,6 +21,7 @@ from probe.collector.enrol import Enrolments
 from probe.collector.ingest import Reports
 from probe.collector.ingest_asgi import Draining, json_response
 from probe.collector.ingest_caller import Callers
+from probe.collector.ingest_decoding import Decoder
 from probe.collector.ingest_desk import Desk
 from probe.collector.ingest_documents import DocumentPages
 from probe.collector.ingest_limits import RateLimit
@@ -43,6 +44,7 @@ class Parts:
         config: CollectorConfig,
         clock: Clock,
         log: Log,
+        decoder: Decoder,
         accounts: Accounts,
         desk: Desk,
         tables: GeoTables,
@@ -53,6 +55,7 @@ class Parts:
         self.config = config
         self.clock = clock
         self.log = log
+        self.decoder = decoder
         self.accounts = accounts
         self.desk = desk
         self.location = Location(tables, config.trusted_proxies)
@@ -90,6 +93,7 @@ class IngestApplication:
         )
         reports = Reports(
             log=parts.log,
+            decoder=parts.decoder,
             callers=callers,
             location=parts.location,
             desk=parts.desk,

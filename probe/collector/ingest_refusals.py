@@ -32,8 +32,10 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(error)
         self.status = status
-        self.reason = reason
-        self.body = msgspec.json.encode(Refused(error=_one_line(error), path=path))
+        self.reason: Reason = reason
+        self.error = _one_line(error)
+        self.path = path
+        self.body = msgspec.json.encode(Refused(error=self.error, path=path))
         self.retry_after = retry_after
 
     @property

@@ -1,6 +1,5 @@
 """One process of the collector: ingest, or analysis and pages. Which share a process is for `supervise` to say."""
 
-import gc
 import logging
 import os
 import resource
@@ -21,16 +20,17 @@ from probe.collector.accounts import Accounts
 from probe.collector.config import CollectorConfig
 from probe.collector.documents import Documents
 from probe.collector.ingest_app import IngestApplication, Parts, internal_application
+from probe.collector.ingest_decoding import Decoder, Here
 from probe.collector.ingest_desk import Desk
 from probe.collector.ingest_housekeeping import Housekeeping
 from probe.collector.ingest_metrics import IngestMetrics
 from probe.collector.ingest_relay import Relay
+from probe.collector.ingest_workers import Workers
 from probe.collector.keys import online_key
 from probe.collector.log.sqlite import SqliteLog
 from probe.collector.serve_sockets import INGEST_SOCKET, WEB_SOCKET, inherited, private, public
 
 SUPERVISED = "PROBE_SUPERVISED"  # set for a child, whose standard input ends with its parent
-_COLLECT = (20_000, 20, 50)  # a report is some thousand objects that go at once: not a reason to look at all others
 GRACE = 10.0  # seconds that requests in hand may take when the process stops
 _LOGGER = logging.getLogger("probe.collector")
 
@@ -40,8 +40,6 @@ async def ingest(config: CollectorConfig, clock: Clock, *, relayed: bool) -> Non
     LogUnavailable, ConfigError where it cannot start. `relayed`: other paths go to a web process."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     _allow_connections()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT)
     listening = inherited("public") or public(config)
     internal = inherited("ingest") or [private(config, INGEST_SOCKET)]
     async with _parts(config, clock, relayed) as (parts, log, documents_seen):
@@ -79,12 +77,14 @@ async def _parts(config: CollectorConfig, clock: Clock, relayed: bool) -> AsyncI
         documents = Documents.open(config.documents_file)
         stack.callback(documents.close)
         relay = Relay(config.sockets / WEB_SOCKET if relayed else None)
+        decoder = await stack.enter_async_context(_decoder(config.limits.decoders))
         desk = Desk(documents, clock)
         desk.look()
         parts = Parts(
             config=config,
             clock=clock,
             log=log,
+            decoder=decoder,
             accounts=accounts,
             desk=desk,
             tables=tables,
@@ -93,6 +93,18 @@ async def _parts(config: CollectorConfig, clock: Clock, relayed: bool) -> AsyncI
             relay=relay,
         )
         yield parts, log, desk
+
+
+@asynccontextmanager
+async def _decoder(count: int) -> AsyncIterator[Decoder]:
+    if count == 0:
+        yield Here()
+        return
+    workers = Workers(count)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(workers.run)
+        yield workers
+        nursery.cancel_scope.cancel()
 
 
 async def views(config: CollectorConfig, clock: Clock, *, analyse: bool, web: bool, alone: bool) -> None:

@@ -163,7 +163,7 @@ class Lab:
         nameservers = {point.namespace: point.control.resolver for point in self.layout.controls}
         for router in self.routers:
             isp = router.customers.isp
-            used = router.customers.resolver or (isp.resolver6 if self._ipv6 == "nat64" else isp.resolver)
+            used = router.customers.resolver or (self._ipv6 == "nat64" and isp.resolver6) or isp.resolver
             nameservers.update({client.namespace: used for client in router.network.clients})
         return nameservers
 

@@ -130,7 +130,7 @@ class Isp(msgspec.Struct, frozen=True, kw_only=True):
     subnet: str  # IPv4, /24 or larger
     resolver: str
     ipv6: str = "2a01:358:4000::/64"
-    resolver6: str = "2a01:358:4014::53"
+    resolver6: str | None = None  # the same resolver over IPv6, at an address that no other has
     domestic: tuple[str, ...] = ()  # prefixes that stay reachable when the country is cut off
 
 
@@ -161,6 +161,7 @@ TURK_TELEKOM = Isp(
     country="TR",
     subnet="88.255.1.0/24",
     resolver="195.175.39.39",
+    resolver6="2a01:358:4014::53",
     domestic=("88.255.0.0/16", "195.175.0.0/16", "212.175.0.0/16"),
 )
 CHINA_TELECOM = Isp(

@@ -21,7 +21,7 @@ def isp_resolver(isp: Isp, recipes: Iterable[Interference]) -> Resolver:
             case ResolverHabits():
                 habits = recipe
     return Resolver(
-        addresses=(isp.resolver, isp.resolver6),
+        addresses=(isp.resolver, *filter(None, [isp.resolver6])),
         answers=answers,
         rewrite=rewrite,
         duplicates=duplicates,

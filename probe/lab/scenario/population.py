@@ -79,7 +79,6 @@ class Population:
             country=country,
             subnet=_subnet(network, 1),
             resolver=self._resolver(form.asn, network),
-            resolver6=f"2a01:358:4014:{form.asn & 0xFFFF:x}::53",
         )
         self._homes.append((form.asn, None))
         yield Customers(isp=isp, clients=form.probes)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -100,3 +100,14 @@ def running(config: CollectorConfig, *arguments: str) -> Iterator[Running]:
     with Running(config, *(arguments or ("--role", "ingest"))) as collector:
         collector.wait_until_up()
         yield collector
+
+
+def children(process: int) -> dict[int, list[str]]:
+    """The command lines of the processes that this one started, by number."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == process and fields[0] != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")
+    return found

@@ -20,7 +20,7 @@ import trustme
 from probe.collector.config import CollectorConfig
 from probe.collector.ingest_metrics import ingest_exposition
 from tests.collector.ingest.reports import compressed, report
-from tests.collector.ingest.running import Running, base, configured, running, tokens
+from tests.collector.ingest.running import Running, base, children, configured, running, tokens
 from tests.collector.log.entries import everything, opened
 
 HEADERS = {"content-encoding": "zstd"}
@@ -180,12 +180,9 @@ def serve(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 # --- several processes ---
 
 
-def children(process: int) -> dict[str, int]:
+def parts_of(process: int) -> dict[str, int]:
     """The collector's processes below the one that was started, by their first role."""
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    listed = [one for task in tasks for one in task.read_text().split()]
-    lines = {int(one): Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0") for one in listed}
-    return {words[words.index(b"--role") + 1].decode(): one for one, words in lines.items() if b"--role" in words}
+    return {words[words.index("--role") + 1]: one for one, words in children(process).items() if "--role" in words}
 
 
 def alive(process: int) -> bool:
@@ -198,24 +195,24 @@ def alive(process: int) -> bool:
 def test_ingest_goes_on_whatever_becomes_of_the_pages_and_comes_back_itself(config: CollectorConfig) -> None:
     (token,) = tokens(config, 1)
     with running(config, "--role", "all") as collector:
-        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
-        parts = children(collector.process.pid)
+        until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})
+        parts = parts_of(collector.process.pid)
         os.kill(parts["analyse"], signal.SIGKILL)
         assert deliver(config, token, compressed(report())).status_code == 202
         assert httpx.get(f"{base(config)}/healthz", trust_env=False, timeout=30).status_code in {200, 503}
         os.kill(parts["ingest"], signal.SIGKILL)
         until(lambda: not alive(parts["ingest"]))
         assert deliver(config, token, compressed(report())).status_code == 202, "the port stays open meanwhile"
-        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
-        assert children(collector.process.pid)["ingest"] != parts["ingest"]
+        until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})
+        assert parts_of(collector.process.pid)["ingest"] != parts["ingest"]
         assert collector.stop() == 0
     assert "ingest ended with status -9: started again" in collector.said
 
 
 def test_nothing_is_left_when_the_first_process_is_killed(config: CollectorConfig) -> None:
     with running(config, "--role", "all") as collector:
-        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
-        parts = children(collector.process.pid)
+        until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})
+        parts = parts_of(collector.process.pid)
         collector.kill()
         until(lambda: not any(alive(one) for one in parts.values()))
 
@@ -224,12 +221,12 @@ def test_a_wrong_configuration_is_not_taken_up_and_a_right_one_is(config: Collec
     (token,) = tokens(config, 1)
     right = config.file.read_text()
     with running(config, "--role", "all") as collector:
-        until(lambda: set(children(collector.process.pid)) == {"ingest", "analyse"})
-        before = children(collector.process.pid)
+        until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})
+        before = parts_of(collector.process.pid)
         config.file.write_text("state: 5\n")
         collector.process.send_signal(signal.SIGHUP)
         time.sleep(1.0)
-        assert children(collector.process.pid) == before
+        assert parts_of(collector.process.pid) == before
         config.file.write_text(f"{right}minimum_version: 9.9.9\n")
         collector.process.send_signal(signal.SIGHUP)
         until(lambda: minimum_version(config, token) == "9.9.9")

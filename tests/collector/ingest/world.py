@@ -21,6 +21,7 @@ from probe.collector.accounts import Accounts
 from probe.collector.config import CollectorConfig, parse_config
 from probe.collector.documents import Documents
 from probe.collector.ingest_app import IngestApplication, Parts
+from probe.collector.ingest_decoding import Here
 from probe.collector.ingest_desk import Desk
 from probe.collector.ingest_metrics import IngestMetrics
 from probe.collector.ingest_relay import Relay
@@ -110,6 +111,7 @@ async def opened_world(folder: Path, clock: Still, settings: str = "") -> AsyncI
             config=config,
             clock=clock,
             log=log,
+            decoder=Here(),
             accounts=accounts,
             desk=desk,
             tables=tables,
