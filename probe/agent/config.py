@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from probe.agent.config_model import AgentConfig, ConfigError, Metrics, default_config_path, default_state
-from probe.agent.config_units import bytes_of, seconds_of
+from probe.catalogue.configuration import configuration, configuration_text
 from probe.catalogue.forms import ID
 from probe.catalogue.model import CatalogueError
-from probe.catalogue.reading import convert, decode_text, parse_yaml
+from probe.catalogue.quantities import bytes_of, seconds_of
 from probe.catalogue.targets import ascii_name, parse_target
 from probe.wire.addresses import is_address
 
@@ -30,7 +30,6 @@ __all__ = [
 
 LEAST_INTERVAL = 60.0  # seconds
 LEAST_SPOOL = 1_000_000  # bytes
-_LARGEST_FILE = 1 << 20
 _PROXIES = ("http", "https", "socks5", "socks5h")
 
 Duration = float | str
@@ -69,10 +68,8 @@ def load_config(path: Path) -> AgentConfig:
 
 def parse_config(text: str, path: Path) -> AgentConfig:
     """The configuration that the text holds. `path` is its file's, for messages and relative paths."""
-    name = str(path)
     try:
-        document = parse_yaml(text, name)
-        form = convert({} if document is None else document, _Form, name)
+        form = configuration(text, _Form, str(path))
     except CatalogueError as error:
         raise ConfigError(str(error)) from None
     return _Checked(path).config(form)
@@ -80,16 +77,7 @@ def parse_config(text: str, path: Path) -> AgentConfig:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file: `probe setup --config {path}` writes one") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(raw) > _LARGEST_FILE:
-        raise ConfigError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB, which no configuration is")
-    try:
-        return decode_text(raw, str(path))
+        return configuration_text(path, f"probe setup --config {path}")
     except CatalogueError as error:
         raise ConfigError(str(error)) from None
 

@@ -24,7 +24,7 @@ CLOCK_OFF = 30.0  # seconds worth a word
 CLOCK_WRONG = 600.0  # seconds that make certificates and times doubtful
 _PATIENCE = 40.0  # seconds for all anchors
 
-_TODO = {
+_ADVICE = {
     Void.OFFLINE: "check cable, Wi-Fi and router; if others here are online, a firewall may stop this program",
     Void.CAPTIVE_PORTAL: "open a browser and log in to the network; the probe goes on by itself",
     Void.LOCAL_INTERCEPTION: "an antivirus or a company's device opens all that is encrypted: have it spare the probe",
@@ -64,7 +64,7 @@ def _network(seen: Surroundings, judged: tuple[Void, str] | None) -> Finding:
     if judged is None:
         return fine("network", f"{right} of {len(seen.anchors)} anchors answer as they should")
     why, text = judged
-    return trouble("network", f"{why}: {text}", _TODO.get(why, "what is measured now is void"))
+    return trouble("network", f"{why}: {text}", _ADVICE.get(why, "what is measured now is void"))
 
 
 def _resolver(seen: Surroundings, count: int) -> Finding:

@@ -115,7 +115,7 @@ def _accounts(config: CollectorConfig) -> Accounts:
 
 
 def _valid(config: CollectorConfig, expires: str | None) -> float:
-    from probe.collector.config_units import seconds_of
+    from probe.catalogue.quantities import seconds_of
 
     try:
         return config.invitation if expires is None else seconds_of(expires)

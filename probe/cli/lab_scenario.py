@@ -1,17 +1,13 @@
 """What `probe lab list` and `probe lab run` do."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
-
 import msgspec
 
-from probe.cli.faults import Failed, Fault
-from probe.cli.lab_view import JsonLines, LiveGrid, PlainLines, View, check_line
+from probe.cli.faults import Failed
+from probe.cli.lab_view import check_line, view_for
+from probe.cli.scenario_faults import scenario_faults
 from probe.cli.sink import sink
-from probe.lab.model import LabError
 from probe.lab.scenario.loader import find, load_scenario, shipped
-from probe.lab.scenario.model import Scenario, ScenarioError
+from probe.lab.scenario.model import Scenario
 from probe.lab.scenario.run import play
 from probe.lab.scenario.timeline import steps
 from probe.lab.scenario.verify import verify
@@ -20,7 +16,7 @@ _NAME = 28
 
 
 def print_list(form: str) -> None:
-    with _plain_faults(), sink(None) as out:
+    with scenario_faults(), sink(None) as out:
         for scenario in map(load_scenario, shipped()):
             if form == "json":
                 out.write(msgspec.json.encode(_summary(scenario)).decode() + "\n")
@@ -42,10 +38,10 @@ def _summary(scenario: Scenario) -> dict[str, object]:
 
 def run_scenario(word: str, speed: float | None, form: str) -> None:
     """Raises Failed where something that the scenario expects did not come."""
-    with _plain_faults():
+    with scenario_faults():
         scenario = load_scenario(find(word))
         with sink(None) as out:
-            with _view(form, out)(scenario, out) as watcher:
+            with view_for(form, out)(scenario, out) as watcher:
                 played = play(scenario, watcher, speed)
             checks = tuple(verify(scenario, played.rounds, played.incidents))
             for check in checks:
@@ -53,19 +49,3 @@ def run_scenario(word: str, speed: float | None, form: str) -> None:
     failed = sum(check.held is False for check in checks)
     if failed:
         raise Failed(f"{scenario.name}: {failed} of {len(checks)} expectations did not hold")
-
-
-def _view(form: str, out: TextIO) -> type[View]:
-    if form == "json":
-        return JsonLines
-    return LiveGrid if out.isatty() else PlainLines
-
-
-@contextmanager
-def _plain_faults() -> Iterator[None]:
-    try:
-        yield
-    except ScenarioError as error:
-        raise Fault(str(error)) from error
-    except LabError as error:
-        raise Failed(str(error)) from error

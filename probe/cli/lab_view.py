@@ -182,6 +182,12 @@ class LiveGrid(View):
         return Text.assemble(self._screen.mark(outcome), Text(means, COLOUR[outcome]))
 
 
+def view_for(form: str, out: TextIO) -> type[View]:
+    if form == "json":
+        return JsonLines
+    return LiveGrid if out.isatty() else PlainLines
+
+
 def check_line(check: Check, form: str) -> str:
     if form == "json":
         return msgspec.json.encode({"kind": "expectation", **msgspec.structs.asdict(check)}).decode()

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,9 +12,8 @@ import click
 from probe.cli.faults import Failed, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from probe.cli.lab_view import View
     from probe.lab.scenario.model import Scenario
     from probe.lab.simulate.session import Invitation, Simulated
 
@@ -73,6 +71,8 @@ def simulate(
       probe simulate turkey-2020-02-27 --probes 200 --port 8640 --stay
       probe simulate shutdown --collector http://127.0.0.1:8640 --invitations invitations.jsonl
     """
+    from probe.cli.lab_view import view_for
+    from probe.cli.scenario_faults import scenario_faults
     from probe.cli.sink import sink
     from probe.lab.scenario.loader import find, load_scenario
     from probe.lab.simulate.play import Manner
@@ -80,14 +80,14 @@ def simulate(
 
     own_only, theirs_only = (speed, stay, port), (invitations, live, forwarded)
     _check_words(url, own_only, theirs_only)
-    with _plain_faults(), sink(None) as out:
+    with scenario_faults(), sink(None) as out:
         scenario = load_scenario(find(word))
         if geo is not None:
             write_geo(scenario, geo)
             out.write(f"{geo}: the networks of {scenario.name}\n")
             return
         manner = Manner(probes=probes, noise=noise, seed=seed)
-        with _view(form, out)(scenario, out) as watcher:
+        with view_for(form, out)(scenario, out) as watcher:
             if url is None:
                 own = Own(speed=speed, port=port or 0, stay=_stay if stay else None)
                 done = with_own_collector(scenario, watcher, manner, own)
@@ -174,26 +174,3 @@ def _incident_line(incident: Mapping[str, Any], form: str) -> str:
     what = ", ".join(filter(None, incident["platforms"])) or "everything"
     named = f"{incident['event']} {incident['id']}: {what}"
     return f"{named}; {where}; from {incident['onset']}, confirmed {incident['confirmed_at']}, {end}"
-
-
-def _view(form: str, out: TextIO) -> type[View]:
-    from probe.cli.lab_view import JsonLines, LiveGrid, PlainLines
-
-    if form == "json":
-        return JsonLines
-    return LiveGrid if out.isatty() else PlainLines
-
-
-@contextmanager
-def _plain_faults() -> Iterator[None]:
-    from probe.lab.model import LabError
-    from probe.lab.scenario.model import ScenarioError
-
-    try:
-        yield
-    except ScenarioError as error:
-        raise Fault(str(error)) from error
-    except LabError as error:
-        raise Failed(str(error)) from error
-    except OSError as error:
-        raise Failed(f"{error.filename or 'the machine'}: {error.strerror or error}") from error

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from probe.catalogue.configuration import configuration, configuration_text
 from probe.catalogue.model import CatalogueError
-from probe.catalogue.reading import convert, decode_text, parse_yaml
+from probe.catalogue.quantities import bytes_of, seconds_of
 from probe.collector.config_form import (
     AnalyseConfig,
     AnalyseForm,
@@ -23,12 +24,10 @@ from probe.collector.config_form import (
     TlsForm,
     WebConfig,
 )
-from probe.collector.config_units import bytes_of, seconds_of
 from probe.notify.channels import Channel, fault_in
 
 __all__ = ["AnalyseConfig", "CollectorConfig", "ConfigError", "LimitsForm", "Listen", "WebConfig", "load_config"]
 
-_LARGEST_FILE = 1 << 20
 _DAY = 86_400
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]*)):(?P<port>\d{1,5})")
 _VERSION = re.compile(r"\d+(\.\d+){0,3}")
@@ -49,8 +48,7 @@ def load_config(path: Path) -> CollectorConfig:
 def parse_config(text: str, path: Path) -> CollectorConfig:
     """The configuration that the text holds. `path` is its file's, for messages and relative paths."""
     try:
-        document = parse_yaml(text, str(path))
-        form = convert({} if document is None else document, CollectorForm, str(path))
+        form = configuration(text, CollectorForm, str(path))
     except CatalogueError as error:
         raise ConfigError(str(error)) from None
     return _Checked(path).config(form)
@@ -58,16 +56,7 @@ def parse_config(text: str, path: Path) -> CollectorConfig:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file: `probe collector init {path}` writes one") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(raw) > _LARGEST_FILE:
-        raise ConfigError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB, which no configuration is")
-    try:
-        return decode_text(raw, str(path))
+        return configuration_text(path, f"probe collector init {path}")
     except CatalogueError as error:
         raise ConfigError(str(error)) from None
 

@@ -8,7 +8,7 @@ import pytest
 
 from probe.agent.config import AgentConfig, ConfigError, Metrics, default_state, load_config, parse_config
 from probe.agent.config_file import with_changes
-from probe.agent.config_units import bytes_of, seconds_of
+from probe.catalogue.quantities import bytes_of, seconds_of
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "agent" / "probe.yaml"
 WHERE = Path("/etc/probe/probe.yaml")
