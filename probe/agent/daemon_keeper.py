@@ -1,33 +1,49 @@
 """Keeping what was measured: on disk, and in memory while the disk does not take it.
 
 A full disk or one that turned read-only must not stop the measuring: so many measurements wait in memory, the oldest
-healthy ones make room, and all of them are written once the disk takes them.
+healthy ones make room, and all of them are written once the disk takes them. Memory is short, too: where pages and
+certificates take too much of it, those of the oldest go, and their digests stay.
+
+Where there is no collector nothing is kept, for nobody would ever fetch it: what was concluded is shown, and remembered.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from probe.agent.spool import Spool, SpoolStats
 from probe.agent.spool_file import SpoolUnavailable
 from probe.agent.state import SpoolState
 from probe.clock import Clock
+from probe.wire.compact import compacted
 from probe.wire.reports import Reported
+from probe.wire.steps import HttpStep, TlsStep
 from probe.wire.vocabulary import Outcome
 
 MOST_WAITING = 500
+MOST_BYTES = 4 << 20  # of pages and certificates that wait
 _STATS_EVERY = 15.0  # seconds
 _LONGEST = 1800.0  # seconds of the injected clock that a measurement may have taken
 _log = logging.getLogger("probe.agent")
 
 
 class Keeper:
-    """`stir` is called with whether what was kept is urgent. `limiter` is that of the one thread for the spool."""
+    """`stir` is called with whether what was kept is urgent. `limiter` is that of the one thread for the spool.
+    `wanted`: whether there is a collector to keep anything for."""
 
-    def __init__(self, spool: Spool, clock: Clock, limiter: trio.CapacityLimiter, stir: Callable[[bool], None]) -> None:
-        self._spool, self._clock, self._limiter, self._stir = spool, clock, limiter, stir
+    def __init__(
+        self,
+        spool: Spool,
+        clock: Clock,
+        limiter: trio.CapacityLimiter,
+        stir: Callable[[bool], None],
+        *,
+        wanted: bool = True,
+    ) -> None:
+        self._spool, self._clock, self._limiter, self._stir, self._wanted = spool, clock, limiter, stir, wanted
         self._waiting: deque[tuple[Reported, float]] = deque()
         self._writing = trio.Lock()
         self._fault: str | None = None
@@ -35,7 +51,9 @@ class Keeper:
         self._stats: SpoolStats | None = None
 
     async def keep(self, reported: Reported, urgent: bool) -> None:
-        """Durable on return, unless the disk does not take it."""
+        """Durable on return, unless the disk does not take it, or nobody wants it."""
+        if not self._wanted:
+            return
         self._waiting.append((reported, self._clock.monotonic() - self._age(reported)))
         await self.flush()
         self._stir(urgent)
@@ -92,8 +110,25 @@ class Keeper:
         self._fault = reason
         while len(self._waiting) > MOST_WAITING:
             self._make_room()
+        self._lighten()
 
     def _make_room(self) -> None:
         self._lost += 1
         healthy = next((i for i, (one, _) in enumerate(self._waiting) if one.verdict.outcome is Outcome.OK), 0)
         del self._waiting[healthy]
+
+    def _lighten(self) -> None:
+        over = sum(_bulk(reported) for reported, _ in self._waiting) - MOST_BYTES
+        for number, (reported, began) in enumerate(self._waiting):
+            if over <= 0:
+                return
+            over -= _bulk(reported)
+            light = compacted(reported.measurement)
+            self._waiting[number] = msgspec.structs.replace(reported, measurement=light, compact=True), began
+
+
+def _bulk(reported: Reported) -> int:
+    """Bytes of what can be left out."""
+    steps = reported.measurement.steps
+    pages = sum(len(step.body) for step in steps if isinstance(step, HttpStep))
+    return pages + sum(len(one) for step in steps if isinstance(step, TlsStep) for one in step.chain)

@@ -1,8 +1,10 @@
 """What goes on through a change of configuration, and most of it through a restart: what was learnt, spent and kept."""
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import trio
@@ -17,10 +19,22 @@ from probe.agent.sdnotify import Notifier
 from probe.agent.spool import Spool
 from probe.agent.supervise import Supervisor
 from probe.agent.watch import LoopLag
-from probe.clock import Clock
+from probe.clock import Clock, SystemClock
 
 _SPOOL, _BUDGET, _MEMORY = "spool.db", "budget.json", "memory.json"
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux, where the machine's monotonic clock outlives a process
 _log = logging.getLogger("probe.agent")
+
+
+def session_of(clock: Clock) -> str:
+    """Names the run of the monotonic clock: the same for two processes that may compare its values, which are those
+    between two starts of one machine."""
+    if isinstance(clock, SystemClock):
+        try:
+            return hashlib.sha256(BOOT.read_bytes()).hexdigest()[:16]
+        except OSError:
+            pass
+    return secrets.token_hex(8)
 
 
 class Lasting:
@@ -29,7 +43,7 @@ class Lasting:
     def __init__(self, config: AgentConfig, clock: Clock) -> None:
         self.clock, self.state = clock, config.state
         self.spool_thread = trio.CapacityLimiter(1)
-        self._session = secrets.token_hex(8)
+        self._session = session_of(clock)
         self.spool = self._opened(config)
         self.budget = Budget(config.budget, clock, config.state / _BUDGET)
         self.memory = read_kept(config.state / _MEMORY, Memory) or Memory()

@@ -41,7 +41,7 @@ class Parts:
         config, clock = ready.config, lasting.clock
         self._ready, self._config, self._lasting, self._clock = ready, config, lasting, clock
         self._attached = Attached()
-        self._leases = Leases(clock, self._attached, proxied=ready.client.proxied)
+        self._leases = Leases(clock, self._attached, ready.documents.lease, proxied=ready.client.proxied)
         self._identity = Identity(clock, self._leases, self._attached, ready.geo, ask_strangers=config.ask_strangers)
         wishes, wanted = trio.open_memory_channel[Retest](_MOST_WISHES)
         self._uplink = Uplink(
@@ -57,7 +57,11 @@ class Parts:
             limiter=lasting.spool_thread,
         )
         self._keeper = Keeper(
-            lasting.spool, clock, lasting.spool_thread, lambda urgent: self._uplink.stir(urgent=urgent)
+            lasting.spool,
+            clock,
+            lasting.spool_thread,
+            lambda urgent: self._uplink.stir(urgent=urgent),
+            wanted=ready.client.base is not None,
         )
         self._board = Board(clock, lasting.memory, self._facts)
         self._catalogue = ready.documents.catalogue()

@@ -144,9 +144,12 @@ class Documents:
         """What a lease says. Raises SignatureFault where no online key that holds signed it."""
         payload = self._keyring.online_payload(signed, self._clock.now())
         try:
-            return msgspec.json.decode(payload, type=Lease)
+            lease = msgspec.json.decode(payload, type=Lease)
         except (msgspec.DecodeError, UnicodeError):
-            raise SignatureFault("no lease") from None
+            raise SignatureFault("it is no lease") from None
+        if lease.expires_at.tzinfo is None:
+            raise SignatureFault("it expires at a time without a zone")
+        return lease
 
     # --- what is downloaded ---
 

@@ -2,7 +2,8 @@
 
 A lease is what the collector saw of the address that a check-in came from. It says nothing of a measurement once the
 machine has moved to another network, so what the machine is attached to is compared: in memory only, never kept. After
-a restart no lease holds before the first check-in. Through a proxy none ever does: the collector sees the proxy's.
+a restart no lease holds before the first check-in. Through a proxy none ever does: the collector sees the proxy's. One
+that none of the collector's online keys signed is nobody's word: it is told once, and not used.
 """
 
 import datetime as dt
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from probe.catalogue.signatures import SignatureFault
 from probe.clock import Clock
 from probe.wire.signed import Lease, Signed
 
@@ -33,32 +35,49 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leases:
-    """`attachment` changes when the machine moves to another network."""
+    """`attachment` changes when the machine moves to another network. `opened` gives what a lease says, or raises
+    SignatureFault."""
 
-    def __init__(self, clock: Clock, attachment: Attachment, *, proxied: bool = False) -> None:
-        self._clock, self._attachment, self._proxied = clock, attachment, proxied
+    def __init__(
+        self, clock: Clock, attachment: Attachment, opened: Callable[[Signed], Lease], *, proxied: bool = False
+    ) -> None:
+        self._clock, self._attachment, self._opened, self._proxied = clock, attachment, opened, proxied
         self._held: Held | None = None
+        self._refused = False
 
     def attached(self) -> frozenset[str]:
         """To be asked before a check-in, and given to `take` with its answer."""
         return self._attachment()
 
-    def take(self, signed: Signed | None, attached: frozenset[str], time: dt.datetime) -> Held | None:
-        """The lease of a check-in that was answered at `time`, the collector's. None where it holds for nobody: the
-        network changed meanwhile, or it came through a proxy. What held before holds no more."""
+    def take(self, signed: Signed | None, attached: frozenset[str], time: dt.datetime, at: float) -> Held | None:
+        """The lease of a check-in that was answered at `time` by the collector's clock and `at` by the monotonic one.
+        None where it holds for nobody: the network changed meanwhile, it came through a proxy, or it is not the
+        collector's. What held before holds no more."""
         self._held = None
-        lease = _opened(signed)
+        lease = self._checked(signed)
         if signed is None or lease is None or lease.proxied or self._proxied or self._attachment() != attached:
             return None
-        left = (lease.expires_at - time).total_seconds()
         self._held = Held(
             key=hashlib.sha256(signed.payload.encode()).hexdigest()[:_KEY],
             signed=signed,
             lease=lease,
             attachment=attached,
-            until=self._clock.monotonic() + left,
+            until=at + (lease.expires_at - time).total_seconds(),
         )
         return self._held
+
+    def _checked(self, signed: Signed | None) -> Lease | None:
+        if signed is None:
+            return None
+        try:
+            lease = self._opened(signed)
+        except SignatureFault as reason:
+            if not self._refused:
+                logger.warning("the collector's lease is not used: %s", reason)
+            self._refused = True
+            return None
+        self._refused = False
+        return lease
 
     def drop(self) -> None:
         self._held = None
@@ -71,13 +90,3 @@ class Leases:
     def still(self, held: Held) -> bool:
         """Whether a measurement that began under this lease may carry it: on the same network to its end."""
         return self._clock.monotonic() < held.until and self._attachment() == held.attachment
-
-
-def _opened(signed: Signed | None) -> Lease | None:
-    if signed is None:
-        return None
-    try:
-        return msgspec.json.decode(signed.payload, type=Lease)
-    except msgspec.DecodeError as reason:
-        logger.warning("the collector's lease cannot be understood: %s", reason)
-        return None

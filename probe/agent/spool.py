@@ -189,7 +189,7 @@ class Spool:
         for position, session, ended, dictionary, body in self._file.rows(query, (number,)):
             age = max(0.0, monotonic - ended) if session == self._session else None
             try:
-                members.append(Member(self._packing_of(dictionary).unpacked(body), age))
+                members.append(Member.of(body, self._packing_of(dictionary), age))
             except Damaged as reason:
                 logger.error("a measurement in %s is damaged and was dropped (%s)", self._file.path, reason)
                 damaged.append(position)

@@ -1,17 +1,19 @@
-"""A report put together of measurements as they lie in the spool: JSON joined to JSON, nothing decoded."""
+"""A report put together of measurements as they lie in the spool: JSON joined to JSON, nothing decoded, and never whole
+in memory: each measurement is unpacked when its turn to be sent comes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from probe.agent.spool_file import SpoolFile
-from probe.agent.spool_packing import MOST_IMPORTANT
+from probe.agent.spool_packing import MOST_IMPORTANT, Packing
 from probe.wire.measurement import Network
 from probe.wire.reports import MOST_MEASUREMENTS, Agent, Report
 
 _PACKED = 256 << 10  # bytes as the spool packs them: compressed together they take less; a poor uplink takes that
-_DECODED = 2 << 20  # bytes of JSON, a quarter of what a collector takes: memory is short on small machines
+_DECODED = 2 << 20  # bytes of JSON, a quarter of what a collector takes
+_CLOSING = b"]}"
 
 
 class Chosen(NamedTuple):
@@ -22,10 +24,30 @@ class Chosen(NamedTuple):
 
 
 class Member(NamedTuple):
-    """Its JSON, and its age in seconds where that is known."""
+    """As the spool holds it; `size` is its JSON's, which begins with `opening`; the lease that it names."""
 
-    raw: bytes
-    age: float | None
+    body: bytes
+    packing: Packing
+    opening: bytes
+    size: int
+    lease: str | None
+
+    @classmethod
+    def of(cls, body: bytes, packing: Packing, age: float | None) -> "Member":
+        """`age` in seconds, where that is known. Raises Damaged where it cannot be unpacked."""
+        raw = packing.unpacked(body)
+        opening = b"{" if age is None else b'{"age":%.1f,' % age
+        return cls(body, packing, opening, len(opening) + len(raw) - 1, _lease_of(raw))
+
+    def json(self) -> bytes:
+        return self.opening + self.packing.unpacked(self.body)[1:]
+
+
+class Body(NamedTuple):
+    """A report's JSON, in bytes and a measurement at a time."""
+
+    size: int
+    pieces: Iterator[bytes]
 
 
 class _Named(msgspec.Struct):
@@ -33,21 +55,34 @@ class _Named(msgspec.Struct):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """`fields` are the report's but for the network facts and the clock's offset, which are known when it is sent.
-    `more`: others waited when this was put together."""
+    """`head` is the report's fields but for the measurements, and for the network facts and the clock's offset, which
+    are known when it is sent. `more`: others waited when this was put together."""
 
     report_id: str
-    measurements: int
     more: bool
-    fields: dict[str, msgspec.Raw]
+    head: dict[str, msgspec.Raw]
+    members: tuple[Member, ...]
 
-    def body(self, network: Network | None = None, clock_offset: float | None = None) -> bytes:
+    @property
+    def measurements(self) -> int:
+        return len(self.members)
+
+    def body(self, network: Network | None = None, clock_offset: float | None = None) -> Body:
         now: dict[str, object] = {} if network in {None, Network()} else {"network": network}
         now |= {} if clock_offset is None else {"clock_offset": clock_offset}
-        return msgspec.json.encode({**self.fields, **now})
+        opening = msgspec.json.encode({**self.head, **now})[:-1] + b',"measurements":['
+        commas = max(0, len(self.members) - 1)
+        size = len(opening) + sum(member.size for member in self.members) + commas + len(_CLOSING)
+        return Body(size, self._pieces(opening))
+
+    def _pieces(self, opening: bytes) -> Iterator[bytes]:
+        yield opening
+        for number, member in enumerate(self.members):
+            yield b"," + member.json() if number else member.json()
+        yield _CLOSING
 
     def report(self) -> Report:
-        return msgspec.json.decode(self.body(), type=Report)
+        return msgspec.json.decode(b"".join(self.body().pieces), type=Report)
 
 
 def choose(file: SpoolFile, limit: int) -> list[Chosen]:
@@ -71,13 +106,12 @@ def joined(
 ) -> Batch:
     fields: dict[str, object] = {"report_id": report_id, "agent": agent}
     fields |= {"dropped": dropped} if dropped else {}
-    named = {key for member in members if (key := msgspec.json.decode(member.raw, type=_Named).lease)}
+    named = {member.lease for member in members}
     if held := {key: msgspec.Raw(signed) for key, signed in leases.items() if key in named}:
         fields["leases"] = held
-    fields["measurements"] = [msgspec.Raw(_aged(member)) for member in members]
-    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    return Batch(report_id=report_id, measurements=len(members), more=more, fields=raw)
+    head = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+    return Batch(report_id=report_id, more=more, head=head, members=tuple(members))
 
 
-def _aged(member: Member) -> bytes:
-    return member.raw if member.age is None else b'{"age":%.1f,%s' % (member.age, member.raw[1:])
+def _lease_of(raw: bytes) -> str | None:
+    return msgspec.json.decode(raw, type=_Named).lease

@@ -241,4 +241,6 @@ def _told(code: int, error: Exception) -> str:
             return "cannot be opened: is its folder there and writable?"
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "in use by another process: is a probe running already?"
+        case sqlite3.SQLITE_IOERR:
+            return f"the disk failed ({error}): is it broken, or has its file system turned read-only?"
     return f"the disk failed ({error})"

@@ -37,6 +37,7 @@ CHECKIN_EVERY = 60.0  # seconds
 GATHER, GATHER_URGENT = 60.0, 3.0  # seconds that a measurement waits for others
 _ASIDE_AT_ONCE = 3  # reports; where more are refused one after another the fault is hardly theirs
 _STILL_REVOKED = 3600.0  # seconds
+ALONE = "none, so nothing is uploaded, and no results are kept but the last of each service"
 _RETESTS_KEPT = 1000  # ids, not to hand one on twice
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Uplink:
     async def run(self) -> None:
         """Until cancelled. Where there is no collector it does nothing."""
         if self._client.base is None:
-            self._tell(state="no collector")
+            self._tell(state=ALONE)
             await trio.sleep_forever()
         while True:
             try:
@@ -147,11 +148,16 @@ class Uplink:
         except CollectorFault as fault:
             self._out_of_touch(fault)
             return
-        middle = self._clock.now() - dt.timedelta(seconds=(self._clock.monotonic() - began) / 2)
-        self._next_checkin = self._clock.monotonic() + jittered(self._every, self._chance)
-        await self._heard(checkin, attached, (checkin.time - middle).total_seconds())
+        at = self._clock.monotonic()
+        middle = self._clock.now() - dt.timedelta(seconds=(at - began) / 2)
+        self._next_checkin = at + jittered(self._every, self._chance)
+        self._greet(checkin, (checkin.time - middle).total_seconds())
+        await self._documents_of(checkin)
+        await self._keep(self._leases.take(checkin.lease, attached, checkin.time, at))
+        if await self._reports.meet(checkin.collector_version):
+            self._upload_at = -math.inf
 
-    async def _heard(self, checkin: Checkin, attached: frozenset[str], offset: float) -> None:
+    def _greet(self, checkin: Checkin, offset: float) -> None:
         if self.state.failure and not self._in_touch:
             logger.info("the collector answers again")
         self._in_touch, self._revoked, self.last = True, False, checkin
@@ -160,9 +166,9 @@ class Uplink:
         if not self._sending.failures:
             self._tell(failure=None, failed_at=None)
         self._hand_on(checkin.retests)
-        await self._keep(self._leases.take(checkin.lease, attached, checkin.time))
-        if await self._reports.meet(checkin.collector_version):
-            self._upload_at = -math.inf
+
+    async def _documents_of(self, checkin: Checkin) -> None:
+        """Before the lease, which may be signed with a key that they are the first to name."""
         try:
             await self._checked_in(checkin)
         except CollectorFault as fault:

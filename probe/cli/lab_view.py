@@ -41,7 +41,7 @@ class View:
     def stands(self, vantages: Sequence[Vantage]) -> None:
         pass
 
-    def clock(self, at: dt.datetime) -> None:
+    def clock(self, at: dt.datetime, speed: float) -> None:
         pass
 
     def changed(self, at: dt.datetime, events: Sequence[Event], effects: Sequence[Effect]) -> None:
@@ -128,7 +128,7 @@ class LiveGrid(View):
     def __init__(self, scenario: Scenario, out: TextIO) -> None:
         super().__init__(scenario, out)
         self._screen = Screen(out)
-        self._at = scenario.starts
+        self._at, self._speed = scenario.starts, scenario.speed
         self._effects: Sequence[Effect] = ()
         self._round: Round | None = None
         self._latest: list[str] = []
@@ -143,8 +143,8 @@ class LiveGrid(View):
     ) -> None:
         self._live.stop()
 
-    def clock(self, at: dt.datetime) -> None:
-        self._at = at
+    def clock(self, at: dt.datetime, speed: float) -> None:
+        self._at, self._speed = at, speed
 
     def changed(self, at: dt.datetime, events: Sequence[Event], effects: Sequence[Effect]) -> None:
         del events
@@ -159,7 +159,8 @@ class LiveGrid(View):
         self._round = round
 
     def _now(self) -> RenderableType:
-        head = Text.assemble((self._scenario.name, "bold"), f"  {self._at:%Y-%m-%d %H:%M:%S} UTC")
+        clock = f"  {self._at:%Y-%m-%d %H:%M:%S} UTC, {self._speed:.2g} times as fast"
+        head = Text.assemble((self._scenario.name, "bold"), clock)
         censor = [Text(f"{who}: {what}", "red") for who, what in self._does(self._effects)]
         rests = Text("nobody interferes", "green")
         latest = [Text(line, "dim") for line in self._latest]

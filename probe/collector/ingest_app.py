@@ -1,6 +1,6 @@
 """The ingest process's application: its own paths, and everything else to the web process."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,12 +27,13 @@ from probe.collector.ingest_documents import DocumentPages
 from probe.collector.ingest_limits import RateLimit
 from probe.collector.ingest_location import Location
 from probe.collector.ingest_metrics import METRICS_PATH, IngestMetrics
+from probe.collector.ingest_operations import OPERATIONS
 from probe.collector.ingest_refusals import Refusal, overloaded
 from probe.collector.ingest_relay import Relay
 from probe.collector.log import Log
 from probe.wire.reports import Refused
 
-API = "/api/v1"
+Endpoint = ASGIApp | Callable[[Request], Awaitable[Response]]
 
 
 class Parts:
@@ -101,16 +102,17 @@ class IngestApplication:
             metrics=parts.metrics,
             per_minute=config.limits.reports_per_minute,
         )
-        routes: list[BaseRoute] = [
-            Route(f"{API}/reports", reports, methods=["POST"]),
-            Route(f"{API}/checkin", self._checkins.__call__, methods=["GET"]),
-            Route(f"{API}/catalogue", pages.catalogue, methods=["GET"]),
-            Route(f"{API}/expectations", pages.expectations, methods=["GET"]),
-            Route(f"{API}/keys", pages.keys, methods=["GET"]),
-            Route(f"{API}/enrol", enrolments.enrol, methods=["POST"]),
-            Route(f"{API}/probe", enrolments.erase, methods=["DELETE"]),
-        ]
-        own = frozenset(route.path for route in routes if isinstance(route, Route))
+        endpoints: dict[str, Endpoint] = {
+            "report": reports,
+            "checkin": self._checkins.__call__,
+            "catalogue": pages.catalogue,
+            "expectations": pages.expectations,
+            "keys": pages.keys,
+            "enrol": enrolments.enrol,
+            "erase": enrolments.erase,
+        }
+        routes: list[BaseRoute] = [Route(one.path, endpoints[one.name], methods=[one.method]) for one in OPERATIONS]
+        own = {one.path: one.method for one in OPERATIONS}
         if not parts.relay.leads_somewhere:
             routes.append(Route("/healthz", _alive, methods=["GET"]))
         routes.append(Mount("/", elsewhere(parts.relay, own)))
@@ -134,15 +136,20 @@ def application(routes: list[BaseRoute], at_once: int) -> ASGIApp:
     return Bounded(app, at_once)
 
 
-def elsewhere(relay: Relay, own: frozenset[str]) -> ASGIApp:
-    """What no route takes: a wrong method for one of our paths, or somebody else's path."""
+def elsewhere(relay: Relay, own: Mapping[str, str]) -> ASGIApp:
+    """What no route takes: a wrong method for one of our paths, or somebody else's path. `own`: the method of each."""
 
     async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in own:
-            raise Refusal(405, "method", f"{scope['method']} is not for this path")
+        method = own.get(scope["path"])
+        if method is not None:
+            raise Refusal(405, "method", f"{scope['method']} is not for this path", allow=_allowed(method))
         await relay(scope, receive, send)
 
     return passed_on
+
+
+def _allowed(method: str) -> tuple[str, ...]:
+    return ("GET", "HEAD") if method == "GET" else (method,)
 
 
 class Bounded:

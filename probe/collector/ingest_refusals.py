@@ -25,10 +25,17 @@ _LONGEST = 300  # characters of a message
 
 
 class Refusal(Exception):
-    """Raised by whoever finds the fault; the endpoint answers with it. `retry_after` in seconds."""
+    """Raised by whoever finds the fault; the endpoint answers with it. `retry_after` in seconds; `allow` of a 405."""
 
     def __init__(
-        self, status: int, reason: Reason, error: str, *, path: str | None = None, retry_after: float | None = None
+        self,
+        status: int,
+        reason: Reason,
+        error: str,
+        *,
+        path: str | None = None,
+        retry_after: float | None = None,
+        allow: tuple[str, ...] = (),
     ) -> None:
         super().__init__(error)
         self.status = status
@@ -37,12 +44,15 @@ class Refusal(Exception):
         self.path = path
         self.body = msgspec.json.encode(Refused(error=self.error, path=path))
         self.retry_after = retry_after
+        self.allow = allow
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         headers = []
         if self.retry_after is not None:
             headers.append((b"retry-after", str(max(1, round(self.retry_after + 0.5))).encode()))
+        if self.allow:
+            headers.append((b"allow", ", ".join(self.allow).encode()))
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         return headers

@@ -43,7 +43,7 @@ class Relay:
         if self._socket is None:
             raise Refusal(404, "invalid", "nothing is here: this process only takes reports")
         if scope["method"] not in _METHODS:
-            raise Refusal(405, "method", f"only {', '.join(_METHODS)} here")
+            raise Refusal(405, "method", f"only {', '.join(_METHODS)} here", allow=_METHODS)
         if self._now >= _MOST_AT_ONCE:
             raise overloaded("too many readers at once")
         self._now += 1

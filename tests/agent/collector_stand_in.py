@@ -43,10 +43,11 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """What befalls requests to `on` (the end of their path; empty: all), `times` of them, or all from now on.
 
     blackhole: taken and never answered. cut-at-once: closed before anything was read. cut-half-way: closed when half of
-    the body had come. cut-after-commit: recorded, then closed without an answer. status: answered with it.
+    the body had come. cut-after-commit: recorded, then closed without an answer. status: answered with it. forged-lease:
+    the lease is signed with a key of nobody's.
     """
 
-    kind: Literal["blackhole", "cut-at-once", "cut-half-way", "cut-after-commit", "status", "delay"]
+    kind: Literal["blackhole", "cut-at-once", "cut-half-way", "cut-after-commit", "status", "delay", "forged-lease"]
     on: str = ""
     times: int = -1
     status: int = 500
@@ -83,7 +84,7 @@ class Collector:
 
     def __init__(self, tls: ssl.SSLContext | None = None, now: Callable[[], dt.datetime] = _wall_clock) -> None:
         self._tls, self.now = tls, now
-        self.key = Keypair.generate()
+        self.key, self._other_key = Keypair.generate(), Keypair.generate()
         self.trouble: Trouble | None = None
         self.checkin = Checkin(time=now(), collector_version="1")
         self.lease: Lease | None = None
@@ -174,7 +175,8 @@ class Collector:
         return 200, msgspec.json.encode(Enrolled(token=TOKEN, role="probe", collector="stand-in"))
 
     def _checkin(self) -> Checkin:
-        lease = sign(msgspec.json.encode(self.lease), self.key) if self.lease else None
+        key = self._other_key if self.trouble is not None and self.trouble.kind == "forged-lease" else self.key
+        lease = sign(msgspec.json.encode(self.lease), key) if self.lease else None
         return msgspec.structs.replace(self.checkin, time=self.now(), lease=lease)
 
     def _report(self, body: bytes, encoding: str) -> tuple[int, bytes]:

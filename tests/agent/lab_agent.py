@@ -48,7 +48,7 @@ class AgentLab:
     """Use `agent_lab`."""
 
     def __init__(self, lab: Lab, platforms: Sequence[str]) -> None:
-        self.lab = lab
+        self.lab, self.catalogue_key = lab, ""
         self.collector = f"{lab.world.sites[0].addresses[0]}:{PORT}"
         self.clock = lab.folder / "clock.json"
         set_scenario(self.clock, dt.datetime.now(dt.UTC), SPEED)
@@ -94,7 +94,10 @@ class Home:
         self.log = folder / "log"
         folder.mkdir()
         record_consent(self.state, dt.datetime.now(dt.UTC), "accept-risks", contacts(SHIPPED.infrastructure))
-        save_credentials(self.state, Credentials(token=TOKEN, role="probe", collector="stand-in"))
+        keys = (world.catalogue_key,)
+        save_credentials(
+            self.state, Credentials(token=TOKEN, role="probe", collector="stand-in", catalogue_keys=keys)
+        )
         self.configure(**more)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -181,7 +184,8 @@ def agent_lab(platforms: Sequence[str] = PLATFORMS) -> Iterator[AgentLab]:
         stack.callback(process.kill)
         assert process.stdout is not None
         stack.callback(process.stdout.close)
-        assert process.stdout.readline() == b"ready\n"
+        ready, world.catalogue_key = process.stdout.readline().decode().split()
+        assert ready == "ready"
         yield world
 
 

@@ -1,4 +1,5 @@
-"""The stand-in for a collector as a process of the lab: keeps whole reports, and leases its probes a network.
+"""The stand-in for a collector as a process of the lab: keeps whole reports, and leases its probes a network. It tells
+the public catalogue key that its key document is signed with.
 
 python -m tests.agent.lab_collector HOST:PORT
 """
@@ -11,7 +12,7 @@ import trio
 from probe.wire.reports import Retest
 from probe.wire.signed import Lease
 
-from .collector_stand_in import Collector
+from .publishing import Publisher
 
 LEASED = Lease(
     issued_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
@@ -26,10 +27,11 @@ _WISH = Retest(id="wish-1", platform="x", service="web", until=dt.datetime(2100,
 
 async def main(host: str, port: int) -> None:
     async with trio.open_nursery() as nursery:
-        collector = Collector()
+        collector = Publisher()
+        collector.publish_keys(dt.datetime.now(dt.UTC))
         collector.lease, collector.retests = LEASED, (_WISH,)
         await collector.open_port(nursery, host, port)
-        print("ready", flush=True)
+        print("ready", *collector.shown, flush=True)
         await trio.sleep_forever()
 
 

@@ -11,11 +11,12 @@ from probe.agent.client import CollectorClient
 from probe.agent.leases import Leases
 from probe.agent.spool import Spool
 from probe.agent.uplink import Uplink
+from probe.catalogue.signatures import Keypair
 from probe.wire.reports import Retest
 from probe.wire.vocabulary import Outcome
 from tests.agent.collector_stand_in import TOKEN
 from tests.agent.spool_building import AGENT, reported
-from tests.agent.uplink_running import TIMEOUTS, FastClock
+from tests.agent.uplink_running import TIMEOUTS, FastClock, opening
 
 CAREFREE = 1500.0  # times as fast: reports leave every few hundredths of a second
 
@@ -29,7 +30,7 @@ async def _work(path: Path, base: str, tell: int, adding: bool) -> None:
     spool, clock = Spool.open(path), FastClock(CAREFREE)
     wishes, _ = trio.open_memory_channel[Retest](8)
     async with CollectorClient([base], TOKEN, timeouts=TIMEOUTS) as client, trio.open_nursery() as nursery:
-        uplink = Uplink(spool, client, clock, AGENT, Leases(clock, frozenset), retests=wishes)
+        uplink = Uplink(spool, client, clock, AGENT, Leases(clock, frozenset, opening(Keypair.generate())), retests=wishes)
         nursery.start_soon(uplink.run)
         while adding:
             item = reported(random.choice((Outcome.OK, Outcome.BLOCKED)), body=os.urandom(random.choice((0, 5000))))

@@ -11,7 +11,9 @@ import trio
 
 from probe.agent.budget import Budget
 from probe.agent.budget_costs import Costs
-from probe.agent.daemon_keeper import MOST_WAITING, Keeper
+from probe.agent.config_model import AgentConfig
+from probe.agent.daemon_keeper import MOST_BYTES, MOST_WAITING, Keeper
+from probe.agent.daemon_lasting import BOOT, Lasting
 from probe.agent.daemon_retests import MOST_AN_HOUR, Retests
 from probe.agent.rounds_votes import Vote, Wording
 from probe.agent.schedule import Planner, Rhythm
@@ -19,7 +21,9 @@ from probe.agent.schedule_layout import Visit
 from probe.agent.schedule_memory import Memory
 from probe.agent.spool import Spool
 from probe.agent.spool_file import SpoolUnavailable
+from probe.clock import SystemClock
 from probe.measure.endpoint import Judged
+from probe.wire.compact import compacted
 from probe.wire.reports import Reported, Retest
 from probe.wire.steps import TlsStep
 from probe.wire.vocabulary import Outcome
@@ -48,6 +52,14 @@ def keeper_on(disk: Disk) -> Keeper:
     return Keeper(disk, SetClock(), trio.CapacityLimiter(1), lambda _: None)
 
 
+def delivered(disk: Disk) -> list[Reported]:
+    found = list[Reported]()
+    while (batch := disk.batch(AGENT, now=NOW, monotonic=0.0)) is not None:
+        found += batch.report().measurements
+        disk.acknowledge(batch.report_id)
+    return found
+
+
 async def test_what_a_failing_disk_does_not_take_waits_and_is_written_in_order(
     disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -73,10 +85,47 @@ async def test_memory_holds_so_many_and_what_is_blocked_stays_longest(disk: Disk
     assert (keeper.state.waiting, keeper.state.dropped, keeper.state.fault) == (MOST_WAITING, 5, "the disk is full")
     disk.away = False
     await keeper.flush()
-    batch = disk.batch(AGENT, now=NOW, monotonic=0.0)
-    assert batch is not None
-    assert {one.measurement.id for one in blocked} <= {one.measurement.id for one in batch.report().measurements}
+    assert {one.measurement.id for one in blocked} <= {one.measurement.id for one in delivered(disk)}
     disk.close()
+
+
+async def test_pages_that_wait_in_memory_go_before_the_machine_runs_short(disk: Disk) -> None:
+    keeper, page = keeper_on(disk), bytes(64 << 10)
+    every = [reported(Outcome.BLOCKED, body=page) for _ in range(MOST_BYTES // len(page) + 6)]
+    disk.away = True
+    for one in every:
+        await keeper.keep(one, False)
+    assert (keeper.state.waiting, keeper.state.dropped) == (len(every), 0), "none of them is lost for its page"
+    disk.away = False
+    await keeper.flush()
+    found = delivered(disk)
+    assert [one.measurement.id for one in found] == [one.measurement.id for one in every]
+    assert [one.compact for one in found] == [True] * 6 + [False] * (len(every) - 6)
+    assert found[0].measurement == compacted(every[0].measurement)
+    disk.close()
+
+
+async def test_without_a_collector_nothing_piles_up(disk: Disk) -> None:
+    stirred: list[bool] = []
+    keeper = Keeper(disk, SetClock(), trio.CapacityLimiter(1), stirred.append, wanted=False)
+    await keeper.keep(reported(Outcome.BLOCKED), True)
+    assert (disk.stats().measurements, keeper.state.waiting, stirred) == (0, 0, [])
+    disk.close()
+
+
+def test_ages_outlast_a_restart_of_the_daemon_where_the_clock_does(tmp_path: Path) -> None:
+    config, clock, ages = AgentConfig(state=tmp_path), SystemClock(), list[float | None]()
+    for kind in (clock, SystemClock(), SetClock()):
+        lasting = Lasting(config, kind)
+        lasting.spool.add(reported(), monotonic=clock.monotonic() - 100)
+        batch = lasting.spool.batch(AGENT, now=NOW, monotonic=clock.monotonic())
+        assert batch is not None
+        ages.append(batch.report().measurements[0].age)
+        lasting.close()
+    assert ages[2] is None, "a clock that nothing is known of"
+    if BOOT.exists():
+        assert ages[1] == pytest.approx(100, abs=60)
+    assert ages[0] is not None
 
 
 # --- compact or whole ---

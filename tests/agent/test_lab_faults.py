@@ -117,6 +117,21 @@ def test_another_network_begins_a_fresh_round_and_drops_the_lease(world: AgentLa
             assert home.status()["round"].get("void") is None
 
 
+def test_a_lease_that_another_key_signed_is_told_once_and_no_measurement_carries_it(world: AgentLab) -> None:
+    home, before = world.home("forged"), len(world.seen().bodies)
+    world.trouble(Trouble(kind="forged-lease", on="/checkin"))
+    with home.running():
+        checkins = world.seen().count("/api/v1/checkin")
+        home.wait(lambda: world.seen().count("/api/v1/checkin") > checkins + 2)
+        home.wait(lambda: len(world.seen().bodies) > before)
+        assert home.status()["network_by"] == "local"
+        forged = world.reports()[before:]
+        world.trouble(None)
+        home.wait(lambda: home.status()["network_by"] == "lease")
+    assert not any(report.leases or {one.lease for one in report.measurements} != {None} for report in forged)
+    assert home.said().count("the collector's lease is not used") == 1
+
+
 def test_a_broken_configuration_is_refused_in_one_line_and_a_good_one_is_taken_up(world: AgentLab) -> None:
     home = world.home("reload")
     with home.running():

@@ -2,30 +2,22 @@
 durable arrives, under one report id."""
 
 import contextlib
-import datetime as dt
 import json
 import os
 import random
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from probe.agent.spool import Spool
 from probe.lab.model import LabError
 from probe.lab.sealed import check_machine
-from probe.wire.reports import Agent, Reported
 
 from .collector_stand_in import Trouble
-from .lab_agent import AgentLab, Home, agent_lab, unpacked
+from .lab_agent import AgentLab, agent_lab, unpacked
+from .lab_spool import bodies_left_in, counted, left_in
 
 KILLS = int(os.environ.get("PROBE_TEST_KILLS", "10"))
-AGENT = Agent(name="test", version="1")
 TROUBLES = (
     Trouble(kind="status", on="/reports", status=500, times=2),
     Trouble(kind="status", on="/reports", status=429, retry_after="20", times=1),
@@ -137,50 +129,6 @@ def test_no_address_of_the_vantage_point_is_anywhere(world: AgentLab) -> None:
         whole = unpacked(text)
         assert own.address not in whole, where
         assert own.mac not in whole, where
-
-
-# --- what was measured, and what of it waits ---
-
-
-def counted(world: AgentLab) -> int:
-    lines = world.page("http://127.0.0.1:9640/metrics").splitlines()
-    return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("probe_measurements_total{")))
-
-
-def left_in(home: Home) -> dict[str, list[str]]:
-    """Ids of measurements by report; what belongs to none yet under a name that begins with `new`. Of a copy: the
-    probe's own is as it was when the process ended."""
-    found: dict[str, list[str]] = {}
-    known = reports_begun(home)
-    for number, (report, members) in enumerate(batches(home)):
-        name = report if report in known else f"new {number}"
-        found[name] = [one.measurement.id for one in members]
-    return found
-
-
-def bodies_left_in(home: Home) -> list[str]:
-    return [msgspec.json.encode(one).decode() for _, members in batches(home) for one in members]
-
-
-def reports_begun(home: Home) -> set[str]:
-    with copied(home) as path, contextlib.closing(sqlite3.connect(path)) as connection:
-        made = connection.execute("SELECT name FROM sqlite_master WHERE name = 'reports'").fetchall()
-        return {row[0] for row in connection.execute("SELECT report_id FROM reports")} if made else set()
-
-
-def batches(home: Home) -> Iterator[tuple[str, tuple[Reported, ...]]]:
-    with copied(home) as path, contextlib.closing(Spool.open(path)) as spool:
-        while (batch := spool.batch(AGENT, now=dt.datetime.now(dt.UTC), monotonic=0.0)) is not None:
-            yield batch.report_id, batch.report().measurements
-            spool.acknowledge(batch.report_id)
-
-
-@contextlib.contextmanager
-def copied(home: Home) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        for file in home.state.glob("spool.db*"):
-            shutil.copy(file, folder)
-        yield Path(folder) / "spool.db"
 
 
 @contextlib.contextmanager

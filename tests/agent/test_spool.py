@@ -10,6 +10,7 @@ import pytest
 
 from probe.agent.spool import LEAST, Spool
 from probe.agent.spool_batch import Batch
+from probe.wire.measurement import Network
 from probe.wire.reports import MOST_COMPRESSED, MOST_MEASUREMENTS, Report, Reported
 from probe.wire.signed import Signed
 from probe.wire.vocabulary import Outcome
@@ -120,10 +121,23 @@ def test_no_report_is_larger_than_a_collector_takes(path: Path) -> None:
     seen = 0
     while (found := batch(spool)) is not None:
         assert 0 < found.measurements <= MOST_MEASUREMENTS
-        assert len(found.body()) < MOST_COMPRESSED  # even before compression, as bodies are all of it
+        assert found.body().size < MOST_COMPRESSED  # even before compression, as bodies are all of it
         seen += found.measurements
         spool.acknowledge(found.report_id)
     assert seen == 60 + MOST_MEASUREMENTS + 20
+    spool.close()
+
+
+def test_a_report_is_as_long_as_it_says_before_it_is_put_together(path: Path) -> None:
+    spool = Spool.open(path, session="this boot")
+    filled(spool, 3)
+    spool.add(reported(lease="aaa"), monotonic=200.0)
+    spool.keep_lease("aaa", LEASE)
+    found = batch(spool)
+    assert found is not None
+    for body in (found.body(), found.body(Network(asn=9121), -0.25)):
+        pieces = list(body.pieces)
+        assert (len(pieces), len(b"".join(pieces))) == (6, body.size), "a measurement at a time"
     spool.close()
 
 

@@ -7,13 +7,14 @@ import msgspec
 import pytest
 import trio
 
+from probe.catalogue.signatures import Keypair
 from probe.wire.measurement import Network
-from probe.wire.reports import MOST_MEASUREMENTS, Retest
-from probe.wire.signed import Lease
+from probe.wire.reports import MOST_MEASUREMENTS, Checkin, Retest
+from probe.wire.signed import Lease, Signed
 from probe.wire.vocabulary import Outcome
 from tests.agent.collector_stand_in import Trouble, stand_in
 from tests.agent.spool_building import NOW, reported
-from tests.agent.uplink_running import FastClock, until, uplink
+from tests.agent.uplink_running import FastClock, opening, until, uplink
 
 LEASE = Lease(issued_at=NOW, expires_at=NOW + dt.timedelta(days=30), country="TR", asn=9121)
 
@@ -206,6 +207,38 @@ async def test_a_measurement_carries_the_lease_that_held(tmp_path: Path) -> None
         kept = {item.lease: report for report in collector.reports() for item in report.measurements}
         assert kept.keys() == {held.key, None}
         assert kept[held.key].leases == {held.key: held.signed}
+
+
+async def test_a_lease_that_another_key_signed_is_told_once_and_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FastClock()
+    async with stand_in(now=clock.now) as collector:
+        collector.lease, collector.trouble = LEASE, Trouble(kind="forged-lease", on="/checkin")
+        async with uplink(tmp_path, collector, clock) as running:
+            await until(lambda: collector.seen.count("/api/v1/checkin") > 3)
+            assert running.leases.held() is None
+            assert [line for line in caplog.messages if "the collector's lease is not used" in line] == caplog.messages
+            assert len(caplog.messages) == 1
+            collector.trouble = None
+            await until(lambda: running.leases.held() is not None)
+
+
+async def test_a_lease_may_be_signed_with_a_key_that_came_with_it(tmp_path: Path) -> None:
+    clock, keys = FastClock(), list[Keypair]()
+
+    def opened(signed: Signed) -> Lease:
+        return opening(keys[0] if keys else Keypair.generate())(signed)
+
+    async with stand_in(now=clock.now) as collector:
+
+        async def fetched(checkin: Checkin) -> None:
+            keys.append(collector.key)
+
+        collector.lease = LEASE
+        async with uplink(tmp_path, collector, clock, checked_in=fetched, opened=opened, every=3600.0) as running:
+            await until(lambda: running.leases.held() is not None)
+        assert collector.seen.count("/api/v1/checkin") == 1
 
 
 async def test_retests_are_handed_on_once(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 
 from probe.agent.client import CollectorClient, Timeouts
 from probe.agent.leases import Leases
 from probe.agent.spool import Spool
 from probe.agent.uplink import Uplink
+from probe.catalogue.signatures import Keypair, opened
 from probe.wire.reports import Reported, Retest
+from probe.wire.signed import Lease, Signed
 from probe.wire.vocabulary import Outcome
 from tests.agent.collector_stand_in import TOKEN, Collector
 from tests.agent.spool_building import AGENT, NOW, reported
@@ -41,12 +44,14 @@ class FastClock:
 class Running:
     """What a test holds: `add` measures, `arrived` waits until all of it is there."""
 
-    def __init__(self, spool: Spool, collector: Collector, clock: FastClock) -> None:
+    def __init__(
+        self, spool: Spool, collector: Collector, clock: FastClock, opened: Callable[[Signed], Lease] | None = None
+    ) -> None:
         self.spool, self.collector, self.clock = spool, collector, clock
         self.attached = frozenset({"here"})
         self.retests, self.wanted = trio.open_memory_channel[Retest](8)
         self.added: list[str] = []
-        self.leases = Leases(clock, lambda: self.attached)
+        self.leases = Leases(clock, lambda: self.attached, opened or opening(collector.key))
         self.uplink: Uplink
 
     async def add(self, count: int = 1, outcome: Outcome = Outcome.OK, **facts: Any) -> None:
@@ -67,6 +72,11 @@ class Running:
         assert all(len(reports) == 1 for reports in seen.values())
 
 
+def opening(key: Keypair) -> Callable[[Signed], Lease]:
+    """What such leases say; of others SignatureFault."""
+    return lambda signed: msgspec.json.decode(opened(signed, [key.public]), type=Lease)
+
+
 async def until(holds: Callable[[], bool], patience: float = 30.0) -> None:
     with trio.fail_after(patience):
         while not holds():  # noqa: ASYNC110 (what is waited for happens in other tasks and threads)
@@ -76,7 +86,7 @@ async def until(holds: Callable[[], bool], patience: float = 30.0) -> None:
 @asynccontextmanager
 async def uplink(folder: Path, collector: Collector, clock: FastClock, **options: Any) -> AsyncIterator[Running]:
     spool = Spool.open(folder / "spool.sqlite3")
-    running = Running(spool, collector, clock)
+    running = Running(spool, collector, clock, options.pop("opened", None))
     bases = options.pop("bases", (collector.url,))
     async with CollectorClient(bases, TOKEN, timeouts=TIMEOUTS) as client:
         running.uplink = Uplink(

@@ -1,14 +1,16 @@
 """What the daemon costs its owner's machine: memory after many rounds back to back, and processor time at the default
 interval.
 
-Run as root: `.venv-test/bin/python -m tests.bench.agent [--rounds 500] [--minutes 10] [--platform ID ...]`. Prints a
-table; judges nothing. The whole shipped catalogue is measured, without a data budget, while rounds follow each other;
-the default budget holds where processor time is measured. The lab's servers share the machine.
+Run as root: `.venv-test/bin/python -m tests.bench.agent [--rounds 500] [--minutes 10] [--platform ID ...] [--whole N]`.
+Prints a table; judges nothing. The whole shipped catalogue is measured, without a data budget, while rounds follow each
+other; the default budget holds where processor time is measured. The lab's servers share the machine.
 """
 
 import argparse
 import datetime as dt
 import os
+import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,16 +42,22 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def back_to_back(world: AgentLab, rounds: int, more: dict[str, object]) -> Iterator[tuple[int, float, float]]:
-    """Rounds so far, MiB resident, MiB at most."""
+def back_to_back(
+    world: AgentLab, rounds: int, more: dict[str, object], later: tuple[int, Sequence[str]]
+) -> Iterator[tuple[int, float, float]]:
+    """Rounds so far, MiB resident, MiB at most. `later`: after so many rounds, of these platforms alone."""
+    whole, few = later
     clock = world.lab.folder / "racing.json"
     set_scenario(clock, dt.datetime.now(dt.UTC), _SPEED)
     with world.home("racing", budget=0, **more).running(clock=clock) as home:
         assert home.process is not None
-        for look in range(1, _LOOKS + 1):
-            wanted = max(1, rounds * look // _LOOKS)
-            home.wait(lambda wanted=wanted: home.round() > wanted, seconds=3600)  # type: ignore[misc]
+        wanted = {max(1, rounds * look // _LOOKS) for look in range(1, _LOOKS + 1)} | {max(1, whole)}
+        for count in sorted(wanted):
+            home.wait(lambda count=count: home.round() > count, seconds=3600)  # type: ignore[misc]
             yield home.round() - 1, resident(home.process.pid), peak(home.process.pid)
+            if count == whole and few:
+                home.configure(budget=0, **more, platforms=list(few))
+                home.signal(signal.SIGHUP)
 
 
 def at_default(world: AgentLab, minutes: float, more: dict[str, object]) -> tuple[float, int]:
@@ -73,15 +81,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--platform", action="append", help="only these; all of the catalogue otherwise")
+    parser.add_argument("--whole", type=int, default=0, help="rounds of all of it before those of --platform")
     chosen = parser.parse_args(arguments)
     every = tuple(platform.id for platform in SHIPPED.platforms)
-    more: dict[str, object] = {} if chosen.platform else {"catalogue": None}  # the shipped one
+    few = tuple(chosen.platform or ())
+    more: dict[str, object] = {} if few and not chosen.whole else {"catalogue": None}  # the shipped one
     table = Table("what", "got", "wanted", title="probe run")
-    with agent_lab(tuple(chosen.platform or every)) as world:
+    with agent_lab(every if chosen.whole else few or every) as world:
         if chosen.rounds:
             looks = []
-            for count, now, most in back_to_back(world, chosen.rounds, more):
+            for count, now, most in back_to_back(world, chosen.rounds, more, (chosen.whole, few)):
                 looks.append((count, now, most))
+                print(f"{count} rounds: {now:.1f} MiB, at most {most:.1f}", file=sys.stderr, flush=True)
                 table.add_row(f"resident after {count} rounds", f"{now:.1f} MiB", f"at most {most:.1f} MiB")
             half = looks[len(looks) // 2 :]
             table.add_row("growth in the second half", f"{half[-1][1] - half[0][1]:+.1f} MiB", "flat, < 80 MiB")

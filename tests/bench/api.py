@@ -227,8 +227,8 @@ async def api(state: Path, rows: int) -> Table:
 # --- metrics ---
 
 
-def vote(path: Path, series: int) -> None:
-    """Votes of the last minutes in as many cells as give that many series: a ratio and two outcomes each."""
+def vote(path: Path, series: int, last: int = LAST) -> None:
+    """Votes just before `last` (ms) in as many cells as give that many series: a ratio and two outcomes each."""
     views = open_views(path)
     with transaction(views):
         _names(views)
@@ -245,7 +245,7 @@ def vote(path: Path, series: int) -> None:
                 cell * 3 + probe,
                 probe,
                 cell,
-                LAST - 1000 * probe,
+                last - 1000 * probe,
                 "blocked" if probe == 3 else "ok",
             )
             for cell in numbers
@@ -257,7 +257,7 @@ def vote(path: Path, series: int) -> None:
             " VALUES (?, ?, ?, ?, ?, ?, '', 0, 0, '', 1, 0, 1, 1, 1, 0, '')",
             rows,
         )
-        views.execute("INSERT INTO positions VALUES ('analysis', 1, ?)", (LAST,))
+        views.execute("INSERT INTO positions VALUES ('analysis', 1, ?)", (last,))
     views.close()
 
 

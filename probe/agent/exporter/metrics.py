@@ -196,6 +196,8 @@ def _of_spool(now: SpoolState) -> Iterator[Metric]:
     waiting = "Measurements that wait for the collector, on disk or, where the disk fails, in memory."
     yield _gauge("probe_spool_measurements", waiting, now.measurements + now.waiting)
     yield _gauge("probe_spool_bytes", "Size of the spool on disk.", now.bytes)
+    text = "1 while the disk takes measurements, 0 while they wait in memory because it does not."
+    yield _gauge("probe_spool_writable", text, float(now.fault is None))
     text = "Reports set aside since the collector called them malformed."
     yield _gauge("probe_spool_set_aside_reports", text, now.set_aside)
     text = "Measurements that went unsent from a full spool, since it was begun."

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from probe.collector.analyse.schema import ViewsError
+from probe.collector.ingest_operations import OPERATIONS
 from probe.collector.web.access import Sees
 from probe.collector.web.endpoints import Endpoints
 from probe.collector.web.faults import HANDLED, handled, refused
@@ -34,7 +35,7 @@ class Web:
         self._site = site
         self._metrics = Metrics(site)
         api = api_routes(Endpoints(site))
-        self._document = openapi(api)
+        self._document = openapi(api, OPERATIONS)
         self.app = Starlette(
             routes=[
                 *(_readable(site, route) for route in api),

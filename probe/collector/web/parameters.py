@@ -10,9 +10,9 @@ from probe.collector.analyse.schema import OUTCOMES
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2, such as TR")]
+Country = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{2}\Z", description="ISO 3166-1 alpha-2, such as TR")]
 Asn = Annotated[int, msgspec.Meta(ge=1, le=4294967295, description="Number of an autonomous system, such as 9121")]
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$", description="As the catalogue has it")]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,63}\Z", description="As the catalogue has it")]
 Moment = Annotated[
     dt.datetime, msgspec.Meta(tz=True, description="RFC 3339 with its zone, such as 2026-11-22T06:00:00Z")
 ]

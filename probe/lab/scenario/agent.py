@@ -41,6 +41,11 @@ class Agent:
         arguments = ["setup", "--accept-risks", "--no-service", "--invitation", invitation, *files]
         self._backstage.command(self.vantage.namespace, arguments)
 
+    @property
+    def process(self) -> int | None:
+        """While it runs."""
+        return self._running.process if self._running is not None else None
+
     def start(self) -> None:
         arguments = ["run", "--config", str(self._config)]
         self._running = self._backstage.start(self.vantage.namespace, self._name, arguments)

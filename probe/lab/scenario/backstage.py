@@ -46,6 +46,10 @@ class Running:
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(env), cwd=log.parent
             )
 
+    @property
+    def process(self) -> int:
+        return self._process.pid
+
     def check(self) -> None:
         """Raises LabError where it has ended."""
         if self._process.poll() is not None:

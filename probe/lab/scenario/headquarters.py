@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ _PAGE = 1000  # incidents
 
 
 class Headquarters:
-    def __init__(self, lab: Lab, backstage: Backstage, catalogue: Path, asns: Sequence[int]) -> None:
+    def __init__(
+        self, lab: Lab, backstage: Backstage, catalogue: Path, asns: Sequence[int], more: Mapping[str, object]
+    ) -> None:
+        """`more`: further keys of its configuration."""
         self._namespace, self._backstage = lab.layout.world, backstage
         self._config = backstage.folder / "collector.yaml"
         state = backstage.folder / "collector"
@@ -33,6 +36,7 @@ class Headquarters:
             "geo": [str(lab.geo_file)],
             "catalogue": str(catalogue),
             "web": {"agreed": list(asns)},  # nobody here minds being seen alone
+            **more,
         }
         self._config.write_text(json.dumps(form))
         self._running: Running | None = None

@@ -6,7 +6,8 @@ probe is asked what it makes of the platforms; at the end the collector is asked
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ from probe.lab.scenario.history import Round, Said
 from probe.lab.scenario.model import Event, Scenario
 from probe.lab.scenario.population import AD_BLOCKER, Population, Vantage
 from probe.lab.scenario.subset import subset, write_catalogue
+from probe.lab.scenario.tempo import Tempo
 from probe.lab.scenario.timeline import Clock, steps
 
 _WARM_UP = 3  # rounds before the scenario starts: expectations are made and reach the probes, which see all well
@@ -38,7 +40,7 @@ class Watcher(Protocol):
 
     def stands(self, vantages: Sequence[Vantage]) -> None: ...
 
-    def clock(self, at: dt.datetime) -> None: ...
+    def clock(self, at: dt.datetime, speed: float) -> None: ...
 
     def changed(self, at: dt.datetime, events: Sequence[Event], effects: Sequence[Effect]) -> None: ...
 
@@ -54,18 +56,29 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[dict[str, Any], ...]
 
 
-def play(scenario: Scenario, watcher: Watcher, speed: float | None = None) -> Played:
+class Company(msgspec.Struct, frozen=True, kw_only=True):
+    """What else takes part. `collector`: further keys of the collector's configuration, such as whom it notifies.
+    `beside` is entered when the lab stands and left when the scenario has ended, while all of it still runs."""
+
+    collector: Mapping[str, object] = {}
+    beside: Callable[[Lab], AbstractContextManager[object]] = nullcontext
+
+
+ALONE = Company()
+
+
+def play(scenario: Scenario, watcher: Watcher, speed: float | None = None, company: Company = ALONE) -> Played:
     """Raises LabError where the lab cannot be built; takes everything away whatever happens."""
     population = Population(scenario)
     catalogue = subset(shipped_catalogue(), scenario)
     lab = Lab(_world(scenario, population), networks=population.customers, controls=population.controls, geo=True)
-    with termination_unwinds(), lab, Crew() as crew:
+    with termination_unwinds(), lab, Crew() as crew, company.beside(lab):
         folder = write_catalogue(catalogue, lab.folder / _CATALOGUE)
         backstage = Backstage(lab.folder, lab.ca_file)
         watcher.stands(vantages := tuple(population.vantages(lab)))
         early = scenario.starts - _WARM_UP * dt.timedelta(seconds=scenario.interval)
         clock = Clock(backstage.clock_file, early, speed or scenario.speed)
-        collector = Headquarters(lab, backstage, folder, [isp.asn for isp in scenario.isps])
+        collector = Headquarters(lab, backstage, folder, [isp.asn for isp in scenario.isps], company.collector)
         agents = [Agent(vantage, backstage, scenario, folder) for vantage in vantages]
         _start(collector, agents, crew)
         stage = _Stage(scenario, catalogue, lab, agents)
@@ -88,7 +101,7 @@ class _Stage:
         self._done = 0
 
     def rounds(self, clock: Clock, watcher: Watcher) -> Iterator[Round]:
-        clock.go()
+        clock.go(Tempo(clock.speed, [agent.process for agent in self._agents if agent.process is not None]).speed)
         for step in steps(self._scenario):
             if step.jumps:
                 clock.set(step.at)

@@ -71,18 +71,21 @@ class Clock:
     """The scenario's time, in a file that every program of it reads. Stands until `go`."""
 
     def __init__(self, file: Path, starts: dt.datetime, speed: float) -> None:
-        self._file, self._speed = file, speed
+        self._file, self.speed = file, speed
+        self._tempo: Callable[[], float] = lambda: speed
         set_scenario(file, starts, 0)
         self._reader = ScenarioClock(file)
 
     def now(self) -> dt.datetime:
         return self._reader.now()
 
-    def go(self) -> None:
-        set_scenario(self._file, self.now(), self._speed)
+    def go(self, tempo: Callable[[], float]) -> None:
+        """`tempo` is asked again and again how fast."""
+        self._tempo = tempo
+        set_scenario(self._file, self.now(), self.speed)
 
     def set(self, at: dt.datetime) -> None:
-        set_scenario(self._file, at, self._speed)
+        set_scenario(self._file, at, self.speed)
 
     @contextmanager
     def standing(self, at: dt.datetime) -> Iterator[None]:
@@ -92,8 +95,11 @@ class Clock:
         yield
         self.set(moment)
 
-    def run_until(self, at: dt.datetime, tick: Callable[[dt.datetime], None]) -> None:
+    def run_until(self, at: dt.datetime, tick: Callable[[dt.datetime, float], None]) -> None:
         while (now := self.now()) < at:
-            tick(now)
-            time.sleep(min(_TICK, (at - now).total_seconds() / self._speed))
-        tick(at)
+            tick(now, self.speed)
+            if (speed := self._tempo()) != self.speed:
+                self.speed = speed
+                self.set(self.now())
+            time.sleep(min(_TICK, (at - now).total_seconds() / self.speed))
+        tick(at, self.speed)

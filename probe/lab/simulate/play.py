@@ -96,7 +96,7 @@ class Play:
             await self._begin_round([s for s in self._company.stations if tick.awake or s.resident.control], tick.begin)
         await self._pace.reach(tick.end)
         newest = await self._send(self._company.stations, tick.end)
-        self._watcher.clock(tick.end)
+        self._watcher.clock(tick.end, self._scenario.speed)
         self._tell_events(tick.end)
         if (tick.full or tick.tail) and newest is not None and self._read:
             await self._taken_in(newest)

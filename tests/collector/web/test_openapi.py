@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import string
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from probe.collector.ingest_operations import OPERATIONS
 from probe.collector.web.endpoints import Endpoints
 from probe.collector.web.openapi import openapi
 from probe.collector.web.routes import api_routes
@@ -24,9 +24,8 @@ from probe.collector.web.rows import ErrorBody
 from tests.collector.web.conftest import serving
 
 ROUTES = api_routes(Endpoints(None))  # type: ignore[arg-type]
-DOCUMENT = json.loads(msgspec.json.encode(openapi(ROUTES)))
+DOCUMENT = json.loads(msgspec.json.encode(openapi(ROUTES, OPERATIONS)))
 READER = {"Authorization": "Bearer reader"}
-SCHEMATHESIS = os.environ.get("SCHEMATHESIS") or shutil.which("schemathesis")
 
 _SERVER = """
 import sys, pathlib, trio
@@ -59,7 +58,8 @@ def address(state: Path) -> Iterator[str]:
 
 
 def test_every_route_of_the_api_is_in_the_document_and_nothing_else() -> None:
-    assert set(DOCUMENT["paths"]) == {route.path for route in ROUTES}
+    told = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert told == {(r.path, "get") for r in ROUTES} | {(one.path, one.method.lower()) for one in OPERATIONS}
     for route in ROUTES:
         names = {parameter["name"] for parameter in DOCUMENT["paths"][route.path]["get"]["parameters"]}
         assert names == {field.encode_name for field in msgspec.structs.fields(route.query)} | set(route.placeholders)
@@ -69,9 +69,16 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
     text = json.dumps(DOCUMENT)
     names = {piece.partition('"')[0] for piece in text.split("#/components/schemas/")[1:]}
     assert names <= DOCUMENT["components"]["schemas"].keys()
-    assert "null" not in [
-        p["schema"].get("type") for path in DOCUMENT["paths"].values() for p in path["get"]["parameters"]
-    ]
+    described = [one for path in DOCUMENT["paths"].values() for method in path.values() for one in method["parameters"]]
+    assert "null" not in [parameter["schema"].get("type") for parameter in described]
+
+
+def test_expressions_are_those_of_json_schema() -> None:
+    """Python's \\A and \\Z mean nothing there."""
+    text = json.dumps(DOCUMENT)
+    assert '"pattern"' in text
+    assert "\\\\A" not in text
+    assert "\\\\Z" not in text
 
 
 async def test_it_is_served(state: Path) -> None:
@@ -110,7 +117,7 @@ def questions(draw: st.DrawFn) -> tuple[Any, dict[str, str], dict[str, str], str
     return route, {"id": draw(_sensible["id"])}, values, accept
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(questions())
 def test_whatever_is_asked_is_answered_as_the_document_says(
     address: str, question: tuple[Any, dict[str, str], dict[str, str], str]
@@ -127,22 +134,6 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
         for item in page["items"]:
             msgspec.convert(item, route.row)
         assert page["next"] is None or isinstance(page["next"], str)
-
-
-@pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed (pip install schemathesis)")
-def test_schemathesis_finds_no_servers_error_and_no_lie(address: str) -> None:
-    command = [
-        str(SCHEMATHESIS),
-        "run",
-        f"{address}/openapi.json",
-        "--max-examples",
-        "60",
-        "--header",
-        "Authorization: Bearer reader",
-    ]
-    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    done = subprocess.run([*command, "--checks", checks, "--seed", "1"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_a_stranger_may_ask_whatever_he_likes_without_breaking_anything(address: str) -> None:
