@@ -8,7 +8,6 @@ collector asks for.
 """
 
 import dataclasses
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -25,7 +24,6 @@ from probe.measure.context import Context
 from probe.measure.prepare import Wishes, prepared
 from probe.verdict.known import Library
 
-_LATE = 0.2  # of an interval by which a round may begin late
 _SETTLING = 3.0  # seconds that a network gets after it changed
 _MOST_WAITING = 256  # visits wanted at once
 
@@ -142,7 +140,6 @@ class Rounds:
 
 
 def until_next(took: float, interval: float) -> float:
-    """Seconds to wait after a round that took so many."""
-    over = took % interval
-    late = took >= interval and over <= _LATE * interval
-    return 0.0 if late else math.ceil(max(took, 1e-9) / interval) * interval - took
+    """Seconds to wait after a round that took so many. Where much is blocked a round takes long, and that is when the
+    next one must not wait."""
+    return max(0.0, interval - took)

@@ -4,10 +4,13 @@ What is judged together is a cluster: excursions of one service in one country w
 cluster is swept again only where something came that could change it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
 
 from probe.detect.candidate import Candidate
-from probe.detect.cell import History, unpacked
+from probe.detect.cell import History, Standing, unpacked
 from probe.detect.elsewhere import Word
 from probe.detect.excursion import Excursion
 from probe.detect.judging import judge, mixed
@@ -16,38 +19,41 @@ from probe.detect.restrictions import event_of, restriction, state_of, stood
 from probe.detect.settings import HOUR, MINUTE, Settings
 from probe.detect.store import Votes
 from probe.detect.surroundings import Surroundings
-from probe.detect.tracks import Tracks
+from probe.detect.track import Signs, Track
 from probe.detect.votes import Cell
 
 Group = tuple[str, str, str, str]
 _STANDS = 3  # failures before a service is said to be blocked since before it was measured
 _FOREVER = float("inf")
+_first = itemgetter(0)
 _OVERLAP = 2 * HOUR  # so far back noise may have been under way together with what is new
-_NOTHING = (0, None, None)
+_NOTHING: Signs = (0, None, None)
 
 
 class Touched:
     """Since when something new is known of services and networks."""
 
-    def __init__(self) -> None:
-        self.earliest = _FOREVER
-        self.services: dict[tuple[str, str], float] = {}
-        self.networks: dict[tuple[str, int], float] = {}
+    def __init__(self, ran: Mapping[Track, float], controls: Sequence[tuple[Cell, float]] = ()) -> None:
+        self._ran, self._controls = ran, controls
+        self.earliest = min((*ran.values(), *(time for _, time in controls)), default=_FOREVER)
 
-    def add(self, cell: Cell, time: float) -> None:
-        service, network = cell[2:4], cell[:2]
-        self.earliest = min(self.earliest, time)
-        if time < self.services.get(service, _FOREVER):
-            self.services[service] = time
-        if time < self.networks.get(network, _FOREVER):
-            self.networks[network] = time
+    def within(self, candidates: Iterable[Candidate], until: float) -> bool:
+        """Whether it is of the services or networks of these, and not of after `until`."""
+        return self.earliest <= until and self.since(candidates) <= until
 
-    def since(self, cells: Iterable[Cell]) -> float:
-        moments = [_FOREVER]
-        for cell in cells:
-            moments.append(self.services.get((cell.platform, cell.service), _FOREVER))
-            moments.append(self.networks.get((cell.country, cell.asn), _FOREVER))
-        return min(moments)
+    def since(self, candidates: Iterable[Candidate]) -> float:
+        moments = [self._moments.get(key, _FOREVER) for c in candidates for key in (c.cell[2:4], c.cell[:2])]
+        return min(moments, default=_FOREVER)
+
+    @cached_property
+    def _moments(self) -> dict[tuple[object, ...], float]:
+        """Of each service, and of each network."""
+        found: dict[tuple[object, ...], float] = {}
+        for cell, time in (*((track.cell, time) for track, time in self._ran.items()), *self._controls):
+            for key in (cell[2:4], cell[:2]):
+                if time < found.get(key, _FOREVER):
+                    found[key] = time
+        return found
 
 
 class _Cluster:
@@ -64,7 +70,7 @@ class _Field:
     """What is known of one group: the cells with something in them, the candidates worth judging, their clusters."""
 
     def __init__(self) -> None:
-        self.cells: set[Cell] = set()
+        self.cells: dict[Cell, Track] = {}  # in order
         self.networks: set[int] = set()
         self.worthy: dict[tuple[Cell, float], Candidate] = {}
         self.clusters: dict[tuple[object, ...], _Cluster] = {}
@@ -76,24 +82,26 @@ class _Field:
 
 
 class Board:
-    def __init__(self, tracks: Tracks, votes: Votes, settings: Settings) -> None:
-        self._tracks, self._votes, self._settings = tracks, votes, settings
+    def __init__(self, votes: Votes, settings: Settings) -> None:
+        self._votes, self._settings = votes, settings
         self._fields: dict[Group, _Field] = {}
-        self._signs: dict[Cell, tuple[object, ...]] = {}
-        self._live: set[Cell] = set()
         self._judged: set[Group] = set()  # with something that late votes could change
 
-    def update(self, ran: Mapping[Cell, float], touched: Touched) -> Iterator[tuple[Cell, list[Restriction]]]:
+    def update(self, ran: Mapping[Track, float], touched: Touched) -> Iterator[tuple[Cell, list[Restriction]]]:
         """The restrictions of every cell that may have changed. `ran` says since when each cell was run."""
         since: dict[Group, float] = {}
-        for cell, time in ran.items():
-            group = self._place(cell)
+        for track, time in ran.items():
+            history = track.history
+            quiet = history.excursion is None and history.standing is None and not history.past and not track.live
+            if quiet and track.signs == _NOTHING:
+                continue
+            group = self._place(track)
             if group is not None:
                 since[group] = min(time, since.get(group, _FOREVER))
         for group in self._judged:
             field = self._fields[group]
             if touched.earliest <= field.until:
-                late = touched.since(candidate.cell for candidate in field.worthy.values())
+                late = touched.since(field.worthy.values())
                 if late <= field.until:
                     since[group] = min(late, since.get(group, _FOREVER))
         around = Surroundings(self._votes)
@@ -102,37 +110,34 @@ class Board:
             yield from self._of_group(field, since[group], touched, around)
             (self._judged.add if field.clusters else self._judged.discard)(group)
 
-    def restore(self, cells: Iterable[Cell]) -> None:
+    def restore(self, tracks: Iterable[Track]) -> None:
         """Finds its places again among histories that were read back."""
-        groups = {group for cell in cells if (group := self._place(cell)) is not None}
-        around, nothing = Surroundings(self._votes), Touched()
+        groups = {group for track in tracks if (group := self._place(track)) is not None}
+        around, nothing = Surroundings(self._votes), Touched({})
         for group in sorted(groups):
             list(self._of_group(self._fields[group], -_FOREVER, nothing, around))
             self._judged.add(group)
 
-    def _history(self, cell: Cell) -> History:
-        return self._tracks.cells[cell].history
-
-    def _place(self, cell: Cell) -> Group | None:
+    def _place(self, track: Track) -> Group | None:
         """The cell's group, where something about the cell is new to judge."""
-        history = self._tracks.cells[cell].history
+        cell, history, before = track.cell, track.history, track.signs
         excursion, standing, past = history.excursion, history.standing, history.past
-        signs = (len(past), past[-1][0] if past else None, standing and standing.ended)
-        if excursion is None and standing is None and cell not in self._live and self._signs.get(cell) == signs:
+        signs = (len(past), past[-1][0] if past else None, standing.ended if standing is not None else None)
+        if excursion is None and standing is None and not track.live and before == signs:
             return None
         group = (cell.country, cell.platform, cell.service, cell.aspect)
         field = self._fields.get(group)
-        if cell not in self._signs:
+        if before is None:
             field = self._fields.setdefault(group, _Field())
             field.networks.add(cell.asn)
         live = excursion is not None and excursion.peak >= self._settings.kept * excursion.threshold
-        live = live or (standing is not None and _stands(history) and standing.ended is None)
-        same = self._signs.get(cell, _NOTHING) == signs and not live and cell not in self._live
-        self._signs[cell] = signs
-        (self._live.add if live else self._live.discard)(cell)
+        live = live or (standing is not None and standing.failed >= _STANDS and standing.ended is None)
+        same = (before or _NOTHING) == signs and not live and not track.live
+        track.signs, track.live = signs, live
         if same or field is None:
             return None
-        field.cells.add(cell)
+        if cell not in field.cells:
+            field.cells = dict(sorted({**field.cells, cell: track}.items(), key=_first))
         return group
 
     def _of_group(
@@ -141,20 +146,19 @@ class Board:
         old = field.clusters
         self._choose(field, since - _OVERLAP)
         field.clusters = {}
-        found: dict[Cell, list[Restriction]] = {cell: [] for cell in sorted(field.cells)}
+        found: dict[Cell, list[Restriction]] = defaultdict(list)
         for chain in _chained(list(field.worthy.values()), self._settings.together):
             cluster = _Cluster(chain)
             known = old.get(cluster.key)
-            late = touched.since(candidate.cell for candidate in chain) <= cluster.until
-            if late or known is None or not _carried(known, cluster):
+            if known is None or touched.within(chain, cluster.until) or not _carried(known, cluster):
                 self._sweep(cluster, around, len(field.networks))
             field.clusters[cluster.key] = cluster
             for candidate in cluster.candidates:
-                self._record(found, candidate)
-        for cell, records in found.items():
-            self._standing(records, cell, around)
-            if records or field.said.get(cell):
-                yield cell, records
+                self._record(found, field.cells[candidate.cell].history, candidate)
+        for cell, track in field.cells.items():
+            if track.history.standing is not None and self._standing(cell, track.history.standing, around):
+                found[cell].append(stood(cell, track.history.standing))
+        yield from ((cell, found.get(cell, [])) for cell in sorted(found.keys() | field.said.keys()))
         field.said = found
 
     def _choose(self, field: _Field, since: float) -> None:
@@ -163,8 +167,9 @@ class Board:
         kept = {key: c for key, c in field.worthy.items() if (c.excursion.closed or _FOREVER) < since}
         fresh = [
             Candidate(cell, excursion)
-            for cell in sorted(field.cells)
-            for excursion in _excursions(self._history(cell), settings, since)
+            for cell, track in field.cells.items()
+            if track.live or track.history.past
+            for excursion in _excursions(track.history, settings, since)
         ]
         share = 1 / max(2, len(field.networks))
         parts = [(candidate, mixed(candidate.excursion.peak, share)) for candidate in fresh]
@@ -186,20 +191,18 @@ class Board:
         for candidate in cluster.candidates:
             candidate.contrasts = around.contrasts(candidate, elsewhere)
 
-    def _record(self, found: Mapping[Cell, list[Restriction]], candidate: Candidate) -> None:
-        history = self._history(candidate.cell)
+    def _record(self, found: dict[Cell, list[Restriction]], history: History, candidate: Candidate) -> None:
         state, event = state_of(candidate, self._settings, history), event_of(candidate)
         if state is not None and event is not None:
             found[candidate.cell].append(restriction(candidate, event, state))
 
-    def _standing(self, records: list[Restriction], cell: Cell, around: Surroundings) -> None:
-        standing = self._history(cell).standing
-        if standing is None or not _stands(self._history(cell)):
-            return
+    def _standing(self, cell: Cell, standing: Standing, around: Surroundings) -> bool:
+        """Whether it stands blocked here, and not everywhere."""
+        if standing.failed < _STANDS:
+            return False
         until = min(standing.last, standing.first + 2 * HOUR)
         elsewhere = around.elsewhere(cell, standing.first, until)
-        if elsewhere.word(standing.first, standing.first, until, (standing.failed, 0)) is not Word.FAILS:
-            records.append(stood(cell, standing))
+        return elsewhere.word(standing.first, standing.first, until, (standing.failed, 0)) is not Word.FAILS
 
 
 def _excursions(history: History, settings: Settings, since: float) -> Iterator[Excursion]:
@@ -218,10 +221,6 @@ def _beside(other: Candidate, candidate: Candidate, together: float) -> bool:
 
 def _total(candidate: Candidate, parts: Sequence[tuple[Candidate, float]], together: float) -> float:
     return sum(part for other, part in parts if _beside(other, candidate, together))
-
-
-def _stands(history: History) -> bool:
-    return history.standing is not None and history.standing.failed >= _STANDS
 
 
 def _chained(candidates: Sequence[Candidate], together: float) -> Iterator[list[Candidate]]:

@@ -5,6 +5,7 @@ when both statistics are back at zero. One that reached half the threshold is a 
 of its own: a CUSUM the other way (`recovery`), so that it does not flap.
 """
 
+import math
 from functools import lru_cache
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from probe.detect.baseline import Baseline
 from probe.detect.excursion import Entry, Excursion, Weights
 from probe.detect.likelihood import CLASSES, class_of
-from probe.detect.settings import DAY, Settings
+from probe.detect.settings import Settings
 from probe.detect.votes import FAILED, Order, Vote
 
 _NEVER = -1e18
@@ -61,11 +62,13 @@ class History(msgspec.Struct, array_like=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What holds of the whole fleet on the vote's day."""
+    """What holds of the whole fleet on the vote's day, which begins at `begins`, and ends before `ends`."""
 
     threshold: float
     usual: float
     cap: float  # of what one witness can add
+    begins: float = -math.inf
+    ends: float = math.inf
 
 
 @lru_cache(maxsize=4096)
@@ -76,7 +79,7 @@ def unpacked(packed: bytes) -> Excursion:
 
 def feed(history: History, vote: Vote, place: Order, facts: Facts, settings: Settings) -> None:
     """Takes the next vote of the cell; `place` is its `probe.detect.votes.order`, which must grow."""
-    seen = next_of(history, vote, place, settings)
+    seen = next_of(history, vote, place, facts, settings)
     if seen is None:
         return
     if vote.witness and vote.witness != vote.probe and _crowded(history, vote, settings):
@@ -87,22 +90,24 @@ def feed(history: History, vote: Vote, place: Order, facts: Facts, settings: Set
         _failed(history, vote, seen, facts, settings)
 
 
-def next_of(history: History, vote: Vote, place: Order, settings: Settings) -> Seen | None:
+def next_of(history: History, vote: Vote, place: Order, facts: Facts, settings: Settings) -> Seen | None:
     """What is known of the vote's probe; None where the vote does not count: one a round, one re-test a minute."""
-    if history.at is not None and vote.time // DAY != history.at[0] // DAY:
-        _forget(history, vote.time - settings.memory)
+    time, at = vote.time, history.at
+    if at is not None and at[0] < facts.begins:
+        _forget(history, time - settings.memory)
     history.at = place
     seen = history.probes.get(vote.probe)
     if seen is None:
         seen = history.probes[vote.probe] = Seen()
     if vote.retest:
-        if vote.time - seen.retest < settings.retest_gap:
+        if time - seen.retest < settings.retest_gap:
             return None
-        seen.retest = vote.time
+        seen.retest = time
         return seen
-    if vote.time - seen.last < settings.round_gap or (vote.round and vote.round == seen.round):
+    name = vote.round
+    if time - seen.last < settings.round_gap or (name and name == seen.round):
         return None
-    seen.last, seen.round = vote.time, vote.round
+    seen.last, seen.round = time, name
     return seen
 
 
@@ -170,15 +175,16 @@ def _forget(history: History, before: float) -> None:
 
 
 def _worked(history: History, vote: Vote, seen: Seen, settings: Settings) -> None:
-    if history.standing is not None and history.standing.ended is None:
-        history.standing.ended = vote.time
-    _known(seen, vote)
-    if history.excursion is None:
-        history.baseline.commit(vote.time, 1, None, settings)
+    time, standing, excursion = vote.time, history.standing, history.excursion
+    if standing is not None and standing.ended is None:
+        standing.ended = time
+    seen.worked, seen.streak, seen.judged = time, None, False
+    if excursion is None:
+        history.baseline.commit(time, 1, None, settings)
     else:
-        weights = history.excursion.weights
+        weights = excursion.weights
         step(history, vote, False, (weights.worked_full, weights.worked_some), settings)
-    history.worked = vote.time
+    history.worked = time
 
 
 def _counts(history: History, vote: Vote, seen: Seen, settings: Settings) -> bool:

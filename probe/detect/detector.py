@@ -15,12 +15,13 @@ from probe.detect.changes import Book, heaps, named
 from probe.detect.fleet import Fleet
 from probe.detect.presence import Pulse
 from probe.detect.records import Incident, Restriction, Retest, Transition
-from probe.detect.retests import FRESH, Retests
+from probe.detect.retests import Retests
 from probe.detect.settings import MINUTE, Settings
 from probe.detect.store import MemoryVotes, Votes
 from probe.detect.surroundings import Surroundings
-from probe.detect.tracks import Kept, Tracks
-from probe.detect.votes import REACHABILITY, VOTING, Cell, Presence, Vote, cells_of, votes_on_network
+from probe.detect.track import Kept, Track
+from probe.detect.tracks import Tracks
+from probe.detect.votes import VOTING, Cell, Presence, Vote, votes_on_network
 
 _OFTEN = 2 * MINUTE  # how often silence is looked for
 
@@ -33,13 +34,13 @@ class Tick(msgspec.Struct, frozen=True):
     archived: tuple[Restriction | Incident, ...] = ()
 
 
-class _Rest(msgspec.Struct):
+class Rest(msgspec.Struct):
     """What a detector holds beside its cells."""
 
-    fleet: Fleet
-    book: Book
-    pulse: Pulse
-    looked: float
+    fleet: Fleet = msgspec.field(default_factory=Fleet)
+    book: Book = msgspec.field(default_factory=Book)
+    pulse: Pulse = msgspec.field(default_factory=Pulse)
+    looked: float = 0.0
 
 
 class Detector:
@@ -57,13 +58,12 @@ class Detector:
         self._settings, self._name, self._durable = settings, name, durable
         self._votes: Votes = votes if votes is not None else MemoryVotes()
         self._tracks = Tracks(settings, self._votes, durable)
-        self._board = Board(self._tracks, self._votes, settings)
+        self._board = Board(self._votes, settings)
         self._book, self._pulse = Book(), Pulse()
-        self._retests = Retests(settings)
-        self._touched = Touched()
-        self._changed: set[Cell] = set()
+        self._retests = Retests(self._tracks, settings)
+        self._controls: list[tuple[Cell, float]] = []  # in which votes came since the last tick
+        self._changed: set[Track] = set()
         self._beaten, self._looked = False, 0.0
-        self._doubts: set[Cell] = set()
 
     @property
     def restrictions(self) -> list[Restriction]:
@@ -77,28 +77,26 @@ class Detector:
         """Takes a vote; it counts at the next tick. Those without an outcome that votes are passed over."""
         if vote.outcome not in VOTING:
             return
-        for cell in cells_of(vote):
-            if self._tracks.add(cell, vote):
-                self._touched.add(cell, vote.time)
-                self._retests.met(cell, vote)
+        for control in self._tracks.add(vote):
+            self._controls.append((control, vote.time))
+            self._retests.met(control, vote)
 
     def attend(self, presence: Presence, of_network: bool = True) -> None:
         """Takes a check-in or a void round; where no probe tells of void ones, it says nothing of the network."""
         for cell, vote in votes_on_network(presence) if of_network else ():
-            if self._tracks.add(cell, vote):
-                self._touched.add(cell, vote.time)
+            self._tracks.enter(cell, vote)
         self._pulse.add(presence)
         self._beaten = True
 
     def tick(self, now: float) -> Tick:
         """Brings everything up to date. `now` is the newest moment that may be in the data."""
-        ran, again = self._tracks.run()
-        for cell, time in again.items():
-            self._touched.add(cell, time)
+        ran = self._tracks.run()
+        touched = Touched(ran, self._controls)
+        self._controls = []
         before = now - self._settings.memory
         transitions: list[Transition] = []
         changed: set[tuple[str, str]] = set()
-        updates = list(self._board.update(ran, self._touched)) + list(self._silent(now))
+        updates = list(self._board.update(ran, touched)) + list(self._silent(now))
         for cell, drafts in updates:
             old = self._book.restrictions.get(cell, [])
             transitions.extend(self._book.enter(cell, drafts, before))
@@ -106,29 +104,28 @@ class Detector:
             if new != old:
                 changed |= heaps(old) | heaps(new)
         transitions.extend(self._book.gather(self._settings, self._name, self._fine, changed))
-        retests = self._retests.wanted(now, self._open(ran, now))
-        self._changed |= ran.keys()
-        self._touched = Touched()
+        self._retests.doubt(ran)
+        retests = self._retests.wanted(now, self._sure)
+        self._changed.update(ran)
         archived = self._age(now, before) if self._durable else []
         return Tick(tuple(_orderly(transitions)), tuple(retests), tuple(archived))
 
     def changed_cells(self) -> Iterator[tuple[Cell, bytes]]:
         """The state of every cell that changed since this was last asked, to be stored under the cell."""
         changed, self._changed = self._changed, set()
-        for cell in changed:
-            if cell in self._tracks.cells:
-                yield cell, self._tracks.packed(cell)
+        for track in changed:
+            yield track.cell, track.packed()
 
-    def rest(self) -> bytes:
-        """What there is beside the cells, to be stored together with them."""
-        return msgspec.msgpack.encode(_Rest(self._tracks.fleet, self._book, self._pulse, self._looked))
+    def rest(self) -> Rest:
+        """What there is beside the cells, to be stored together with them before the next tick."""
+        return Rest(self._tracks.fleet, self._book, self._pulse, self._looked)
 
     def restore(self, rest: bytes, cells: Iterable[tuple[Cell, bytes]]) -> None:
         """Continues where the stored one stopped. Votes that came after it was stored are to be added again."""
-        known = msgspec.msgpack.decode(rest, type=_Rest)
+        known = msgspec.msgpack.decode(rest, type=Rest)
         self._book, self._pulse, self._looked = known.book, known.pulse, known.looked
         self._tracks.restore(known.fleet, ((cell, msgspec.msgpack.decode(raw, type=Kept)) for cell, raw in cells))
-        self._board.restore(self._tracks.cells)
+        self._board.restore(self._tracks.cells.values())
 
     def _silent(self, now: float) -> Iterator[tuple[Cell, list[Restriction]]]:
         if self._pulse.networks and (self._beaten or now - self._looked >= _OFTEN):
@@ -146,17 +143,6 @@ class Detector:
         if members[0].event not in {"restriction", "throttling"}:
             return []
         return Surroundings(self._votes).working(members[0].country, asns, hit, since, until)
-
-    def _open(self, ran: Iterable[Cell], now: float) -> Iterator[tuple[Cell, float]]:
-        """Cells where a doubt was raised just now that nothing has settled yet."""
-        cells = self._tracks.cells
-        self._doubts |= {c for c in ran if cells[c].history.excursion is not None and c.aspect == REACHABILITY}
-        for cell in list(self._doubts):
-            excursion = cells[cell].history.excursion
-            if excursion is None or now - excursion.last > FRESH or cell.operator or self._sure(cell):
-                self._doubts.discard(cell)
-            else:
-                yield cell, excursion.last
 
     def _sure(self, cell: Cell) -> bool:
         return any(record.state == "confirmed" for record in self._book.restrictions.get(cell, ()))

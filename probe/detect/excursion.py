@@ -166,7 +166,7 @@ class Excursion(msgspec.Struct, array_like=True):
             self.carried = (full, some)
             return
         self.carried = (0.0, 0.0)
-        self.ledger.append(msgspec.structs.replace(entry, full=full, some=some))
+        self.ledger.append(Entry(*_said(entry), full, some))
 
     def _count(self, entry: Entry) -> None:
         self.failed += 1
@@ -189,6 +189,10 @@ class Excursion(msgspec.Struct, array_like=True):
         if len(self.turning) >= _TURN:
             self.turns.append(self.turning[0])
             self.turning = []
+
+
+def _said(entry: Entry) -> tuple[float, str, str, str, str, bool]:
+    return entry.time, entry.probe, entry.witness, entry.outcome, entry.technique, entry.failed
 
 
 def _risen(statistic: float, by_witness: dict[str, float]) -> float:

@@ -23,7 +23,6 @@ _WEEK = 7
 class Day(msgspec.Struct):
     """`cells` counts those that voted on this day for the first time ever; `services` has (worked, failed)."""
 
-    votes: int = 0
     cells: int = 0
     services: dict[str, list[int]] = {}
 
@@ -32,20 +31,18 @@ class Fleet(msgspec.Struct):
     days: dict[int, Day] = {}
     first: float = math.inf
 
-    def count(self, time: float, service: str, failed: bool) -> None:
-        day = self._day(time)
-        day.votes += 1
-        counts = day.services.get(service)
-        if counts is None:
-            counts = day.services[service] = [0, 0]
-        counts[failed] += 1
-        self.first = min(self.first, time)
+    def tally(self, day: int, service: str) -> list[int]:
+        """How many votes on that day said that the service worked, and failed: to be counted up. It says nothing of
+        that day itself, only of later ones."""
+        return self._day(day).services.setdefault(service, [0, 0])
 
     def meet(self, time: float, before: float | None) -> None:
-        """A cell votes for the first time at `time`, which was taken to be `before` until now."""
-        if before is not None:
-            self._day(before).cells -= 1
-        self._day(time).cells += 1
+        """A cell's earliest vote is of `time`, and was taken to be of `before` until now."""
+        self.first = min(self.first, time)
+        if before is None or time // DAY < before // DAY:
+            if before is not None:
+                self._day(int(before // DAY)).cells -= 1
+            self._day(int(time // DAY)).cells += 1
 
     def threshold(self, day: int, settings: Settings) -> float:
         """The log-likelihood ratio that a cell needs on that day.
@@ -69,8 +66,7 @@ class Fleet(msgspec.Struct):
         for old in [number for number in self.days if number < day]:
             self.days[day] = _with_cells(self.days.get(day, Day()), self.days.pop(old).cells)
 
-    def _day(self, time: float) -> Day:
-        number = int(time // DAY)
+    def _day(self, number: int) -> Day:
         day = self.days.get(number)
         if day is None:
             day = self.days[number] = Day()
@@ -85,7 +81,7 @@ class Fleet(msgspec.Struct):
         if watched < DAY / 4:
             cells = sum(known.cells for number, known in self.days.items() if number <= day)
             return _rounded(_ASSUMED * max(1, cells), math.log(2) / 2)
-        votes = sum(self.days[number].votes for number in self._past(day))
+        votes = sum(sum(counts) for number in self._past(day) for counts in self.days[number].services.values())
         return _rounded(max(1.0, votes * DAY / watched), math.log(2) / 2)
 
 

@@ -1,8 +1,7 @@
 """From restrictions to incidents: one national block is one incident, and an eternal block swallows nothing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from probe.detect.records import Affected, Incident, Restriction, State
 from probe.detect.settings import Settings
@@ -38,6 +37,7 @@ def incident(
     solid = [member for member in members if member.state in _SOLID] or list(members)
     first = min(solid, key=lambda member: member.starts)
     networks = tuple(sorted(_networks(solid), key=lambda network: (network.onset, network.asn)))
+    onset = networks[0].onset
     confirmed = [member.confirmed_at for member in solid if member.confirmed_at is not None]
     suspected = [member.suspected_at for member in solid if member.suspected_at is not None]
     state = _state(solid)
@@ -49,8 +49,8 @@ def incident(
         state=state,
         country=country,
         scope="national" if len(networks) > 1 and country else "isp" if country else "world",
-        onset=min(networks[0].onset, first.starts) if len(solid) < 3 else networks[0].onset,
-        onset_after=first.onset_after,
+        onset=onset,
+        onset_after=max(_before(onset, (m for m in solid if m.asn == networks[0].asn)), default=None),
         suspected_at=min(suspected, default=None),
         confirmed_at=min(confirmed, default=None),
         ended_at=max(member.ended_at or 0.0 for member in solid) if state in {"ended", "dismissed"} else None,
@@ -110,13 +110,24 @@ def _networks(members: Sequence[Restriction]) -> list[Affected]:
 
 
 def _onset(members: Sequence[Restriction]) -> float:
-    """The lower median of what fell first together. One false failure just before must not change the order, so where
-    there are three or more, one that stands alone before the others is passed over."""
+    """The first failure that half of what fell within minutes of it agree with: they had not been seen to work since.
+    One false failure just before must not change the order, so where there are three or more, one that stands alone
+    before the others is passed over."""
     onsets = sorted(member.starts for member in members)
-    firsts = [onset for onset, following in pairwise(onsets) if following - onset <= _CLUSTER]
-    first = firsts[0] if firsts and len(onsets) > 2 else onsets[0]
-    fell = [onset for onset in onsets if 0 <= onset - first <= _CLUSTER]
-    return fell[(len(fell) - 1) // 2]
+    for onset in onsets:
+        fell = [member for member in members if 0 <= member.starts - onset <= _CLUSTER]
+        alone = len(fell) == 1 and len(onsets) > 2
+        agree = sum(member.onset_after is None or member.onset_after <= onset for member in fell)
+        if not alone and 2 * agree >= len(fell):
+            return onset
+    return onsets[0]
+
+
+def _before(onset: float, members: Iterable[Restriction]) -> Iterator[float]:
+    """When each was last seen to work until then."""
+    for member in members:
+        if member.onset_after is not None and member.onset_after <= onset:
+            yield member.onset_after
 
 
 def _techniques(members: Sequence[Restriction]) -> tuple[str, ...]:

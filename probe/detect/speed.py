@@ -28,7 +28,7 @@ _OTHERS = 2
 
 def feed_speed(history: History, vote: Vote, place: Order, facts: Facts, settings: Settings) -> None:
     """Takes the next vote of a cell of speeds; votes without figures are not among them."""
-    seen = next_of(history, vote, place, settings)
+    seen = next_of(history, vote, place, facts, settings)
     if seen is None or not vote.confirms:
         return
     figure = slowness(vote)

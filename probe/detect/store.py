@@ -1,11 +1,14 @@
 """Where votes lie in event-time order. A collector keeps them on disk; files and tests in memory."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from probe.detect.votes import Cell, Order, Vote
+
+Told = tuple[Cell, Sequence[Vote]]
+LAST = "\U0010ffff"  # behind every probe's name
 
 
 class Votes(Protocol):
@@ -17,9 +20,10 @@ class Votes(Protocol):
     def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         """The cell's votes behind `after`, in the order of `probe.detect.votes.order`."""
 
-    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterable[tuple[Cell, Vote]]: ...
+    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterable[Told]:
+        """The votes of every cell of that service that has any in that time, cells in order."""
 
-    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]: ...
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[Told]: ...
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None:
         """A checkpoint of the cell's history, after the vote at `at`; one a day."""
@@ -38,17 +42,16 @@ class MemoryVotes:
 
     def __init__(self) -> None:
         self._cells: dict[Cell, tuple[list[Order], list[Vote]]] = {}
-        self._services: dict[tuple[str, str], set[Cell]] = defaultdict(set)
-        self._networks: dict[tuple[str, int], set[Cell]] = defaultdict(set)
-
+        self._services: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+        self._networks: dict[tuple[str, int], list[Cell]] = defaultdict(list)
         self._kept: dict[Cell, list[tuple[Order, bytes]]] = defaultdict(list)
 
     def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
         lists = self._cells.get(cell)
         if lists is None:
             lists = self._cells[cell] = ([], [])
-            self._services[cell.platform, cell.service].add(cell)
-            self._networks[cell.country, cell.asn].add(cell)
+            insort(self._services[cell.platform, cell.service], cell)
+            insort(self._networks[cell.country, cell.asn], cell)
         orders, votes = lists
         if not orders or place > orders[-1]:
             orders.append(place)
@@ -65,11 +68,11 @@ class MemoryVotes:
         orders, votes = self._cells.get(cell, ([], []))
         return votes[bisect_right(orders, after) :] if after is not None else list(votes)
 
-    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        return self._between(self._services.get((platform, service), set()), since, until)
+    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[Told]:
+        return self._between(self._services.get((platform, service), ()), since, until)
 
-    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        return self._between(self._networks.get((country, asn), set()), since, until)
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[Told]:
+        return self._between(self._networks.get((country, asn), ()), since, until)
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None:
         self._kept[cell].append((at, state))
@@ -86,11 +89,9 @@ class MemoryVotes:
             end = bisect_left(orders, (before,))
             del orders[:end], votes[:end]
 
-    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        for cell in sorted(cells):
+    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[Told]:
+        for cell in cells:
             orders, votes = self._cells[cell]
-            begin = bisect_left(orders, (since,))
-            for vote in votes[begin:]:
-                if vote.time > until:
-                    break
-                yield cell, vote
+            found = votes[bisect_left(orders, (since,)) : bisect_left(orders, (until, LAST))]
+            if found:
+                yield cell, found

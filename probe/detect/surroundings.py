@@ -1,19 +1,22 @@
 """What else was measured around an excursion: by its probes of other services, by others of its network."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 
 from probe.detect.candidate import Candidate
 from probe.detect.elsewhere import KNOWN, Elsewhere
 from probe.detect.exact import Contrast, contrast
 from probe.detect.settings import HOUR, MINUTE
-from probe.detect.store import Votes
+from probe.detect.store import Told, Votes
 from probe.detect.votes import FAILED, NETWORK, REACHABILITY, VOTING, Cell, Vote
 
 _JUST = 10 * MINUTE
 _ROUND = MINUTE  # how long a round takes: other services may have been measured just before
 _ENOUGH = 3  # platforms that a probe must fail at, all of them, to be at fault itself
 _WINDOW = 2 * HOUR
+_time = attrgetter("time")
 
 
 class Surroundings:
@@ -49,11 +52,11 @@ class Surroundings:
         since, now = candidate.onset - 1.0, judgement.confirmed
         here = judgement.here
         found = [elsewhere.contrast(judgement.pivot, now, here)]
-        others = _table(v for c, v in self._of_network(cell, since, now) if c.platform != cell.platform)
+        others = _table(told for c, told in self._of_network(cell, since, now) if c.platform != cell.platform)
         if sum(others):
             found.append(contrast("other platforms here", here, others, "of this service", "of other platforms here"))
         peers = _table(
-            v for c, v in self._of_service(cell, since, now) if c.country == cell.country and c.asn != cell.asn
+            told for c, told in self._of_service(cell, since, now) if c.country == cell.country and c.asn != cell.asn
         )
         if sum(peers):
             found.append(contrast("other networks", here, peers, "on this network", "on others of the country"))
@@ -61,32 +64,35 @@ class Surroundings:
 
     def working(self, country: str, asns: set[int], hit: set[str], since: float, until: float) -> list[str]:
         """Services that were measured there in that time, and of which nine votes in ten worked."""
-        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])  # worked, failed
         for asn in sorted(asns):
-            for cell, vote in self._votes.of_network(country, asn, since, min(until, since + _WINDOW)):
-                if cell.aspect == REACHABILITY and vote.outcome in VOTING:
-                    counts[f"{cell.platform}.{cell.service}"][vote.outcome in FAILED] += 1
+            for cell, told in self._votes.of_network(country, asn, since, min(until, since + _WINDOW)):
+                if cell.aspect == REACHABILITY:
+                    failed, worked = _table([told])
+                    found = counts[f"{cell.platform}.{cell.service}"]
+                    found[0], found[1] = found[0] + worked, found[1] + failed
         return sorted(name for name, (ok, bad) in counts.items() if name not in hit and ok >= 9 * bad)
 
-    def _of_network(self, cell: Cell, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:
+    def _of_network(self, cell: Cell, since: float, until: float) -> Iterator[Told]:
         votes = self._votes.of_network(cell.country, cell.asn, since, until)
-        return ((c, vote) for c, vote in votes if c.aspect == REACHABILITY and not c.operator)
+        return ((c, told) for c, told in votes if c.aspect == REACHABILITY and not c.operator)
 
-    def _of_service(self, cell: Cell, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:
+    def _of_service(self, cell: Cell, since: float, until: float) -> Iterator[Told]:
         votes = self._votes.of_service(cell.platform, cell.service, since, until)
-        return ((c, vote) for c, vote in votes if c.aspect == cell.aspect and not c.operator)
+        return ((c, told) for c, told in votes if c.aspect == cell.aspect and not c.operator)
 
     def _is_unfit(self, cell: Cell, probe: str, since: float, now: float) -> bool:
         own: dict[str, bool] = {}
         others: dict[str, dict[str, bool]] = defaultdict(dict)
         begin = max(since, now - _JUST) - _ROUND
-        for c, vote in sorted(self._of_network(cell, min(since, begin), now), key=lambda pair: pair[1].time):
+        around = self._of_network(cell, min(since, begin), now)
+        for vote in sorted(chain.from_iterable(told for _, told in around), key=_time):
             if vote.outcome not in VOTING:
                 continue
             if vote.probe != probe and vote.time > since:
-                others[vote.probe][c.platform] = vote.outcome in FAILED
+                others[vote.probe][vote.platform] = vote.outcome in FAILED
             elif vote.probe == probe and vote.time >= begin:
-                own[c.platform] = own.get(c.platform, True) and vote.outcome in FAILED
+                own[vote.platform] = own.get(vote.platform, True) and vote.outcome in FAILED
         if len(own) < _ENOUGH or not all(own.values()):
             return False
         fine = sum(2 * sum(seen.values()) < len(seen) for seen in others.values())
@@ -94,6 +100,7 @@ class Surroundings:
         return fine >= max(1, lost)
 
 
-def _table(votes: Iterable[Vote]) -> tuple[int, int]:
-    outcomes: Sequence[bool] = [vote.outcome in FAILED for vote in votes if vote.outcome in VOTING]
+def _table(votes: Iterable[Sequence[Vote]]) -> tuple[int, int]:
+    """How many failed, and worked."""
+    outcomes = [vote.outcome in FAILED for told in votes for vote in told if vote.outcome in VOTING]
     return sum(outcomes), len(outcomes) - sum(outcomes)

@@ -1,7 +1,7 @@
 """The cells' histories in memory, run on by new votes and run again where votes come late."""
 
-import sys
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -10,48 +10,14 @@ from probe.detect.fleet import Fleet
 from probe.detect.settings import DAY, Settings
 from probe.detect.speed import feed_speed
 from probe.detect.store import Votes
-from probe.detect.votes import CONTROL, FAILED, NETWORK, REACHABILITY, SPEED, Cell, Order, Vote, order
+from probe.detect.track import Kept, Placed, Track
+from probe.detect.votes import CONTROL, FAILED, NETWORK, REACHABILITY, SPEED, Cell, Order, Vote, cells_of, order
 
 _STRETCH = 16  # votes between two checkpoints in memory
+_NEVER = math.inf
 
 _packed = msgspec.msgpack.Encoder()
 _unpacked = msgspec.msgpack.Decoder(History)
-
-
-class Track:
-    """One cell: its history now, two checkpoints not far behind, and the votes that came since it was last run."""
-
-    __slots__ = ("first", "history", "newer", "older", "pending", "service", "since")
-
-    def __init__(self, cell: Cell) -> None:
-        self.service = sys.intern(f"{cell.platform}.{cell.service}")
-        self.history = History()
-        self.older: tuple[Order, bytes] | None = None
-        self.newer: tuple[Order, bytes] | None = None
-        self.since = 0
-        self.first: float | None = None
-        self.pending: list[tuple[Order, Vote]] = []
-
-    def checkpoint(self, before: Order) -> bytes | None:
-        return next((kept[1] for kept in (self.newer, self.older) if kept is not None and kept[0] < before), None)
-
-    def trim(self, after: Order) -> None:
-        """Checkpoints that a late vote has made wrong."""
-        if self.newer is not None and self.newer[0] >= after:
-            self.newer = None
-        if self.older is not None and self.older[0] >= after:
-            self.older = None
-
-
-class Kept(msgspec.Struct, array_like=True):
-    """A track as it is stored."""
-
-    history: bytes
-    older: tuple[Order, bytes] | None
-    newer: tuple[Order, bytes] | None
-    since: int
-    first: float | None
-    pending: list[tuple[Order, Vote]]
 
 
 class Tracks:
@@ -61,37 +27,40 @@ class Tracks:
         self.cells: dict[Cell, Track] = {}
         self.fleet = Fleet()
         self._settings, self._votes, self._durable = settings, votes, durable
-        self._facts: dict[tuple[int, str, str], Facts] = {}
+        self._peers: dict[tuple[str, str, str], list[Track]] = {}
+        self._facts: dict[int, dict[tuple[str, str], Facts]] = {}
         self._thresholds: dict[int, float] = {}
-        self._dirty: set[Cell] = set()
-        self._earliest = float("inf")
+        self._dirty: list[Track] = []
+        self._voted: set[float] = set()  # days of votes that came since the last run
+        self._met = _NEVER  # and the earliest day of a cell that was new
 
-    def add(self, cell: Cell, vote: Vote) -> bool:
-        """False where this vote was there already."""
-        place = order(vote)
-        if not self._votes.append(cell, vote, place):
-            return False
+    def add(self, vote: Vote) -> Sequence[Cell]:
+        """Takes a vote. Returns the cells of controls in which it is new: they have no history."""
+        if vote.usual is None and vote.resolver_asn is None and vote.role != CONTROL:
+            key = (vote.country, vote.asn, vote.platform, vote.service, REACHABILITY, False)
+            track = self.cells.get(key)  # type: ignore[call-overload]  # equal to the cell, and quicker made
+            if track is not None:
+                self._take(track, vote)
+                return ()
+        return [cell for cell in cells_of(vote) if self.enter(cell, vote) and cell.aspect == CONTROL]
+
+    def enter(self, cell: Cell, vote: Vote) -> bool:
+        """False where this vote was in that cell already."""
         if cell.aspect == CONTROL:
-            return True
-        track = self.cells.get(cell)
-        if track is None:
-            track = self.cells[cell] = Track(cell)
-        track.pending.append((place, vote))
-        self._dirty.add(cell)
-        if cell.aspect == REACHABILITY:
-            self._count(track, vote)
-        return True
+            return self._votes.append(cell, vote, order(vote))
+        return self._take(self.cells.get(cell) or self._made_track(cell), vote)
 
-    def run(self) -> tuple[dict[Cell, float], dict[Cell, float]]:
-        """Brings every cell up to date. Returns those that were run, with the moment since when, and those among them
-        that were run again though they got no votes."""
+    def peers(self, cell: Cell) -> Iterable[Track]:
+        """The cells of one service in one country."""
+        return self._peers.get((cell.country, cell.platform, cell.service), ())
+
+    def run(self) -> dict[Track, float]:
+        """Brings every cell up to date. Returns those that were run, with the moment since when."""
         again = self._changed_facts()
-        ran: dict[Cell, float] = {}
-        for cell in self._dirty | again.keys() if again else self._dirty:
-            track = self.cells[cell]
-            ran[cell] = self._run(cell, track, again.get(cell))
-        self._dirty, self._earliest = set(), float("inf")
-        return ran, {cell: place[0] for cell, place in again.items()}
+        dirty, self._dirty = self._dirty, []
+        if again:
+            dirty = list(dict.fromkeys([*dirty, *again]))
+        return {track: self._run(track, again.get(track)) for track in dirty}
 
     def threshold(self, time: float) -> float:
         day = int(time // DAY)
@@ -99,114 +68,116 @@ class Tracks:
             self._thresholds[day] = self.fleet.threshold(day, self._settings)
         return self._thresholds[day]
 
-    def packed(self, cell: Cell) -> bytes:
-        track = self.cells[cell]
-        history = _packed.encode(track.history)
-        return _packed.encode(Kept(history, track.older, track.newer, track.since, track.first, track.pending))
-
     def restore(self, fleet: Fleet, cells: Iterable[tuple[Cell, Kept]]) -> None:
         self.fleet = fleet
         for cell, kept in cells:
-            track = self.cells[cell] = Track(cell)
-            track.history = _unpacked.decode(kept.history)
-            track.older, track.newer, track.since = kept.older, kept.newer, kept.since
-            track.first, track.pending = kept.first, kept.pending
+            track = self._made_track(cell)
+            track.take_up(kept)
             if track.pending:
-                self._dirty.add(cell)
+                self._dirty.append(track)
 
-    def _count(self, track: Track, vote: Vote) -> None:
-        time = vote.time
-        self._earliest = min(self._earliest, time)
-        self.fleet.count(time, track.service, vote.outcome in FAILED)
-        if track.first is None or time < track.first:
-            if track.first is None or time // DAY < track.first // DAY:
-                self.fleet.meet(time, track.first)
-            track.first = time
+    def _made_track(self, cell: Cell) -> Track:
+        track = self.cells[cell] = Track(cell)
+        self._peers.setdefault((cell.country, cell.platform, cell.service), []).append(track)
+        return track
 
-    def _run(self, cell: Cell, track: Track, since: Order | None) -> float:
+    def _take(self, track: Track, vote: Vote) -> bool:
+        place = order(vote)
+        if not self._votes.append(track.cell, vote, place):
+            return False
+        if not track.pending:
+            self._dirty.append(track)
+        track.pending.append((place, vote))
+        if track.counts:
+            day = vote.time // DAY
+            if day != track.day:
+                track.day, track.tally = day, self.fleet.tally(int(day), track.service)
+            track.tally[vote.outcome in FAILED] += 1
+            self._voted.add(day)
+            if vote.time < track.first:
+                self._meet(track, vote.time)
+        return True
+
+    def _meet(self, track: Track, time: float) -> None:
+        self.fleet.meet(time, track.first if track.first < _NEVER else None)
+        track.first = time
+        self._met = min(self._met, time // DAY)
+
+    def _run(self, track: Track, since: Order | None) -> float:
         pending, track.pending = track.pending, []
         if len(pending) > 1:
             pending.sort(key=_place)
         at = track.history.at
-        begin = since
-        if pending:
-            first = pending[0][0]
-            if at is not None and first <= at and (since is None or first < since):
-                begin = first
-            if begin is None:
-                self._feed(cell, track, pending)
-                return first[0]
-        assert begin is not None
-        self._feed(cell, track, [(order(vote), vote) for vote in self._rewound(cell, track, begin)])
+        first = pending[0][0] if pending else since
+        assert first is not None
+        if since is None and (at is None or first > at):
+            self._feed(track, pending)
+            return first[0]
+        begin = first if since is None else min(first, since)
+        self._feed(track, ((order(vote), vote) for vote in self._rewound(track, begin)))
         return begin[0]
 
-    def _rewound(self, cell: Cell, track: Track, begin: Order) -> Iterable[Vote]:
+    def _rewound(self, track: Track, begin: Order) -> Iterable[Vote]:
         track.trim(begin)
-        self._votes.drop(cell, begin)
-        state = track.checkpoint(begin) or self._votes.kept(cell, begin)
+        self._votes.drop(track.cell, begin)
+        state = track.checkpoint(begin) or self._votes.kept(track.cell, begin)
         track.history = _unpacked.decode(state) if state is not None else History()
         track.since = 0
-        return self._votes.of_cell(cell, track.history.at)
+        return self._votes.of_cell(track.cell, track.history.at)
 
-    def _feed(self, cell: Cell, track: Track, votes: Iterable[tuple[Order, Vote]]) -> None:
-        day, facts = None, None
-        one = feed_speed if cell.aspect == SPEED else feed
+    def _feed(self, track: Track, votes: Iterable[Placed]) -> None:
+        history, settings = track.history, self._settings
+        one = feed_speed if track.cell.aspect == SPEED else feed
+        facts = track.facts
         for place, vote in votes:
-            if facts is None or vote.time // DAY != day:
-                day = vote.time // DAY
-                facts = self._facts_of(int(day), cell.aspect, track.service)
-                if self._durable and track.history.at is not None and track.history.at[0] // DAY != day:
-                    self._votes.keep(cell, track.history.at, _packed.encode(track.history))
-            one(track.history, vote, place, facts, self._settings)
+            if facts is None or not facts.begins <= vote.time < facts.ends:
+                facts = track.facts = self._facts_of(int(vote.time // DAY), track.kind)
+            if self._durable and history.at is not None and history.at[0] < facts.begins:
+                self._votes.keep(track.cell, history.at, _packed.encode(history))
+            one(history, vote, place, facts, settings)
             track.since += 1
             if track.since >= _STRETCH and self._durable:
-                self._mark(track)
+                track.mark()
 
-    def _mark(self, track: Track) -> None:
-        assert track.history.at is not None
-        track.older, track.newer = track.newer, (track.history.at, _packed.encode(track.history))
-        track.since = 0
-
-    def _facts_of(self, day: int, aspect: str, service: str) -> Facts:
-        key = (day, aspect, service)
-        facts = self._facts.get(key)
+    def _facts_of(self, day: int, kind: tuple[str, str]) -> Facts:
+        known = self._facts.get(day)
+        if known is None:
+            known = self._facts[day] = {}
+        facts = known.get(kind)
         if facts is None:
-            facts = self._facts[key] = self._made(*key)
+            facts = known[kind] = self._made(day, *kind)
         return facts
 
     def _made(self, day: int, aspect: str, service: str) -> Facts:
-        settings = self._settings
+        settings, span = self._settings, (day * DAY, (day + 1) * DAY)
         threshold = self.threshold(day * DAY)
         if aspect == NETWORK:
             lower = max(settings.least_threshold, settings.network_share * threshold)
-            return Facts(lower, settings.prior_rate, settings.network_cap)
-        return Facts(threshold, self.fleet.usual_rate(day, service, settings), settings.witness_cap * threshold)
+            return Facts(lower, settings.prior_rate, settings.network_cap, *span)
+        usual = self.fleet.usual_rate(day, service, settings)
+        return Facts(threshold, usual, settings.witness_cap * threshold, *span)
 
-    def _changed_facts(self) -> dict[Cell, Order]:
-        """Cells to be run again since a day, because what was taken of the whole fleet on that day has changed."""
-        if self._earliest == float("inf") or not self._facts:
-            return {}
-        touched = int(self._earliest // DAY)
-        old = self._facts
+    def _changed_facts(self) -> dict[Track, Order]:
+        """Cells to be run again since a day, because what was taken of the whole fleet on that day has changed: by
+        votes of a day before it, or by cells that were new on that day or before."""
+        touched = min(self._met, min(self._voted, default=_NEVER) + 1)
+        self._voted, self._met = set(), _NEVER
         self._thresholds = {day: value for day, value in self._thresholds.items() if day < touched}
-        self._facts = {key: facts for key, facts in old.items() if key[0] < touched}
         changed: dict[tuple[str, str], int] = {}
-        for key, facts in old.items():
-            day, aspect, service = key
-            if day >= touched:
-                made = self._facts[key] = self._made(day, aspect, service)
-                if made != facts:
-                    changed[aspect, service] = min(day, changed.get((aspect, service), day))
+        for day, known in self._facts.items():
+            for kind, facts in known.items() if day >= touched else ():
+                known[kind] = self._made(day, *kind)
+                if known[kind] != facts:
+                    changed[kind] = min(day, changed.get(kind, day))
         if not changed:
             return {}
-        return {
-            cell: _start(changed[cell.aspect, f"{cell.platform}.{cell.service}"])
-            for cell in self.cells
-            if (cell.aspect, f"{cell.platform}.{cell.service}") in changed
-        }
+        found = {track: _start(changed[track.kind]) for track in self.cells.values() if track.kind in changed}
+        for track in found:
+            track.facts = None
+        return found
 
 
-def _place(pair: tuple[Order, Vote]) -> Order:
+def _place(pair: Placed) -> Order:
     return pair[0]
 
 

@@ -8,10 +8,11 @@ import msgspec
 from probe.wire.vocabulary import Outcome
 
 # The mend of equal moments: of two votes of one probe at one time the milder is kept, whatever came first.
-_RANK: dict[str, int] = {word: rank for rank, word in enumerate(("ok", "degraded", "down", "partial", "blocked"))}
-_STOPPED = frozenset({"blocked", "partial"})
-VOTING = frozenset({"ok", "blocked", "partial", "degraded", "down"})
-FAILED = VOTING - {"ok"}
+_MILDER = (Outcome.OK, Outcome.DEGRADED, Outcome.DOWN, Outcome.PARTIAL, Outcome.BLOCKED)
+_RANK: dict[str, int] = {word: rank for rank, word in enumerate(_MILDER)}
+_STOPPED = frozenset({Outcome.BLOCKED, Outcome.PARTIAL})
+VOTING = frozenset({Outcome.OK, Outcome.BLOCKED, Outcome.PARTIAL, Outcome.DEGRADED, Outcome.DOWN})
+FAILED = VOTING - {Outcome.OK}
 REACHABILITY, SPEED, CONTROL, NETWORK = "reachability", "speed", "control", "network"
 OUTAGE, VOIDS = "outage", "voids"  # the two cells of a network: it carries nothing, its probes cannot measure
 _CUT = frozenset({"offline", "international-cut"})

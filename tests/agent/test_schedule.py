@@ -131,9 +131,9 @@ def test_only_what_the_owner_allows_is_planned_or_tested_on_request() -> None:
 
 @pytest.mark.parametrize(
     ("took", "pause"),
-    [(255.0, 45.0), (300.0, 0.0), (310.0, 0.0), (359.0, 0.0), (361.0, 239.0), (599.0, 1.0), (601.0, 0.0), (0.0, 300.0)],
+    [(0.0, 300.0), (255.0, 45.0), (300.0, 0.0), (361.0, 0.0), (599.0, 0.0)],
 )
-def test_after_an_overlong_round_the_next_one_begins_at_its_slot(took: float, pause: float) -> None:
+def test_after_an_overlong_round_the_next_one_begins_at_once(took: float, pause: float) -> None:
     assert until_next(took, 300.0) == pytest.approx(pause)
 
 

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable
 
+from probe.detect.store import Told
 from probe.detect.votes import Cell, Order, Vote
 
 
@@ -20,10 +21,10 @@ class Forgetful:
         service: str,
         since: float,
         until: float,
-    ) -> Iterable[tuple[Cell, Vote]]:
+    ) -> Iterable[Told]:
         return ()
 
-    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[tuple[Cell, Vote]]:
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterable[Told]:
         return ()
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None: ...

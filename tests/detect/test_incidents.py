@@ -48,6 +48,19 @@ def test_one_national_block_is_one_incident_with_its_networks_in_order() -> None
     assert len(confirmed(past)) == 8
 
 
+def test_the_onset_is_the_first_failure_though_most_services_were_tested_again_minutes_later() -> None:
+    platforms = ["x", "facebook", "instagram", "youtube", "wikipedia"]
+    block = Block(BEGAN, BEGAN + 3 * HOUR, (9121,), ("x", "facebook", "instagram", "youtube"))
+    span = (BEGAN - 5 * HOUR, BEGAN + HOUR)
+    votes = votes_of(random.Random(1), [Network(9121, 3), *ABROAD], platforms, span, [block], noise=0.0)
+    late = [v for v in votes if v.platform == "x" or not BEGAN <= v.time < BEGAN + 9 * MINUTE]
+    first = min(v.time for v in votes if v.asn == 9121 and v.platform == "x" and v.time >= BEGAN)
+    (found,) = incidents(seen(late))
+    assert found.onset == found.networks[0].onset == first
+    assert found.onset_after is not None
+    assert found.onset_after < BEGAN <= found.onset
+
+
 def test_an_old_block_swallows_nothing_and_onsets_hours_apart_are_two_incidents() -> None:
     blocks = [
         Block(BEGAN, BEGAN + DAY, (9121,), ("x",)),

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -105,7 +106,7 @@ def test_a_detector_that_is_killed_goes_on_where_it_was_stored() -> None:
         first.tick(taken.time)
         cells.update(first.changed_cells())
     second = Detector(OPEN, store)
-    second.restore(first.rest(), cells.items())
+    second.restore(msgspec.msgpack.encode(first.rest()), cells.items())
     assert second.tick(votes[half - 1].time).transitions == ()
     told: list[Transition] = []
     for taken in votes[half:]:

@@ -78,8 +78,8 @@ def test_a_technique_that_a_cell_fails_with_anyhow_loses_its_weight() -> None:
 def test_the_threshold_follows_from_the_fleets_votes_and_what_is_accepted() -> None:
     def threshold(votes: int, accepted: float = 1.0) -> float:
         fleet = Fleet()
-        fleet.count(START, "x.web", False)
-        fleet.days[int(START // DAY)].votes = votes
+        fleet.meet(START, None)
+        fleet.tally(int(START // DAY), "x.web")[0] = votes
         return fleet.threshold(int(START // DAY) + 1, Settings(false_alarms_per_year=accepted))
 
     assert threshold(100_000) - threshold(1_000) == pytest.approx(math.log(100), abs=0.4)
@@ -89,8 +89,7 @@ def test_the_threshold_follows_from_the_fleets_votes_and_what_is_accepted() -> N
 
 def test_a_national_block_does_not_pass_for_a_platforms_habit() -> None:
     fleet = Fleet()
-    for number in range(2000):
-        fleet.count(START + number, "x.web", True)
+    fleet.tally(int(START // DAY), "x.web")[1] = 2000
     assert fleet.usual_rate(int(START // DAY) + 1, "x.web", Settings()) == Settings().world_range[1]
 
 
