@@ -5,13 +5,13 @@ when both statistics are back at zero. One that reached half the threshold is a 
 of its own: a CUSUM the other way (`recovery`), so that it does not flap.
 """
 
-import math
 from functools import lru_cache
 
 import msgspec
 
 from probe.detect.baseline import Baseline
 from probe.detect.excursion import Entry, Excursion, Weights
+from probe.detect.fleet import Facts
 from probe.detect.likelihood import CLASSES, class_of
 from probe.detect.settings import Settings
 from probe.detect.votes import FAILED, Order, Vote
@@ -59,16 +59,6 @@ class History(msgspec.Struct, array_like=True):
     past: list[tuple[float, bytes]] = []
     standing: Standing | None = None
     stewards: dict[str, tuple[float, str]] = {}
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What holds of the whole fleet on the vote's day, which begins at `begins`, and ends before `ends`."""
-
-    threshold: float
-    usual: float
-    cap: float  # of what one witness can add
-    begins: float = -math.inf
-    ends: float = math.inf
 
 
 @lru_cache(maxsize=4096)
@@ -247,11 +237,13 @@ def _recovered(excursion: Excursion, entry: Entry, settings: Settings) -> bool:
 
 
 def _reopen(history: History, excursion: Excursion, settings: Settings) -> None:
-    """What begins again within half an hour of the end is the same restriction with a gap."""
+    """What begins again within half an hour of the end is the same restriction with a gap, on the word of as many
+    witnesses as there were before: two will do, and where there were two, one will not."""
     if not history.past or excursion.start - history.past[-1][0] > settings.reopened:
         return
     before = msgspec.msgpack.decode(history.past[-1][1], type=Excursion)
-    if before.suspected is None or excursion.start - (before.ended or before.last) > settings.reopened:
+    late = excursion.start - (before.ended or before.last) > settings.reopened
+    if late or before.suspected is None or len(excursion.witnesses) < min(2, len(before.witnesses)):
         return
     history.past.pop()
     before.resume(excursion)

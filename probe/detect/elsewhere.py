@@ -83,14 +83,15 @@ def _outside(cell: Cell, country: str, aspect: str) -> bool:
 
 
 def _outcomes(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:
-    seen: dict[str, Voice] = defaultdict(lambda: ([], []))
+    times: dict[str, list[float]] = defaultdict(list)
+    oks: dict[str, list[bool]] = defaultdict(list)
     for vote in chain.from_iterable(votes):
         outcome = vote.outcome
         if outcome in _REACHED:
-            times, oks = seen[vote.witness or vote.probe]
-            times.append(vote.time)
-            oks.append(outcome not in FAILED)
-    return seen.values()
+            witness = vote.witness or vote.probe
+            times[witness].append(vote.time)
+            oks[witness].append(outcome not in FAILED)
+    return zip(times.values(), oks.values(), strict=True)
 
 
 def _paces(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:

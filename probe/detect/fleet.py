@@ -20,6 +20,16 @@ _ASSUMED = 864.0  # votes of a cell a day until a quarter of a day was seen: thr
 _WEEK = 7
 
 
+class Facts(msgspec.Struct, frozen=True):
+    """What holds of the whole fleet on the vote's day, which begins at `begins`, and ends before `ends`."""
+
+    threshold: float
+    usual: float
+    cap: float  # of what one witness can add
+    begins: float = -math.inf
+    ends: float = math.inf
+
+
 class Day(msgspec.Struct):
     """`cells` counts those that voted on this day for the first time ever; `services` has (worked, failed)."""
 

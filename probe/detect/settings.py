@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-RULES = "detect-1"  # named in every record; grows with every change that could change a history
+RULES = "detect-2"  # named in every record; grows with every change that could change a history
 DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0
 YEAR = 365.25 * DAY
 

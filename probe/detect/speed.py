@@ -13,8 +13,9 @@ from itertools import chain
 
 import msgspec
 
-from probe.detect.cell import Facts, History, begin, next_of, step
+from probe.detect.cell import History, begin, next_of, step
 from probe.detect.exact import median, spread
+from probe.detect.fleet import Facts
 from probe.detect.settings import MINUTE, Settings
 from probe.detect.votes import Order, Vote
 

@@ -5,7 +5,8 @@ import sys
 
 import msgspec
 
-from probe.detect.cell import Facts, History
+from probe.detect.cell import History
+from probe.detect.fleet import Facts
 from probe.detect.votes import REACHABILITY, Cell, Order, Vote
 
 _packed = msgspec.msgpack.Encoder()

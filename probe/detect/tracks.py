@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from probe.detect.cell import Facts, History, feed
-from probe.detect.fleet import Fleet
+from probe.detect.cell import History, feed
+from probe.detect.fleet import Facts, Fleet
 from probe.detect.settings import DAY, Settings
 from probe.detect.speed import feed_speed
 from probe.detect.store import Votes

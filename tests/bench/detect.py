@@ -97,8 +97,8 @@ def false_alarms(runs: int) -> Rows:
     """By importance sampling, each by the detector's own code."""
     rng = random.Random(11)
     fleet = Fleet()
-    fleet.count(START, "x.web", False)
-    fleet.days[int(START // DAY)].votes = FLEET
+    fleet.meet(START, None)
+    fleet.tally(int(START // DAY), "x.web")[0] = FLEET
     threshold = fleet.threshold(int(START // DAY) + 1, STRICT)
     alone = rare.of_one_cell(rng, threshold, 0.02, paths=100 * runs)
     together = rare.of_a_country(rng, threshold, 0.02, paths=20 * runs)

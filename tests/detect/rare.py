@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from probe.detect.candidate import Candidate
-from probe.detect.cell import Facts, History, Seen, feed
+from probe.detect.cell import History, Seen, feed
 from probe.detect.elsewhere import Elsewhere
+from probe.detect.fleet import Facts
 from probe.detect.judging import judge
 from probe.detect.likelihood import CLASSES, class_of
 from probe.detect.settings import DAY, YEAR, Settings

@@ -116,6 +116,19 @@ def test_a_detector_that_is_killed_goes_on_where_it_was_stored() -> None:
     assert {i.id for i in first.incidents} <= {i.id for i in second.incidents} | {t.subject for t in told}
 
 
+def test_a_detector_that_begins_anew_knows_at_once_whom_to_ask_again() -> None:
+    store, late = MemoryVotes(), START + 11 * ROUND
+    first, second = Detector(OPEN, store), Detector(OPEN, store)
+    for taken in (vote(START + turn * ROUND, probe=probe) for turn in range(10) for probe in ("p0", "p1")):
+        first.add(taken)
+    first.tick(late)
+    second.restore(msgspec.msgpack.encode(first.rest()), list(first.changed_cells()))
+    second.add(vote(late, "blocked", "p0"))
+    (wish,) = second.tick(late).retests
+    assert wish.probes == ("p0", "p1")
+    assert second.tick(late + 20).retests == ()
+
+
 def test_late_votes_correct_what_was_said_and_keep_its_name() -> None:
     votes = sorted(world(3), key=order)
     late = [taken for taken in votes if taken.asn == 1 and BEGAN - ROUND < taken.time < BEGAN + 15 * 60]

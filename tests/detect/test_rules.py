@@ -126,6 +126,14 @@ def test_what_opens_again_within_half_an_hour_is_the_same_with_a_gap() -> None:
     assert [len(r.segments) for r in confirmed(seen([*probes(long, long), *abroad(120)]))] == [1, 1]
 
 
+def test_one_witness_alone_does_not_open_again_what_two_confirmed() -> None:
+    back = "x" * 10 + "." * 3
+    (over,) = confirmed(seen([*probes(back + "x" * 8, back + "." * 8), *abroad(120)], STRICT))
+    assert (over.state, len(over.segments)) == ("ended", 1)
+    (again,) = confirmed(seen([*probes(back + "x" * 8, back + ".." + "x" * 6), *abroad(120)], STRICT))
+    assert (again.state, len(again.segments)) == ("confirmed", 2)
+
+
 def test_a_single_false_failure_before_the_block_is_not_its_onset() -> None:
     votes = [*probes(".." + "x" * 10, "x." + "x" * 10, ".." + "x" * 10), *abroad()]
     (found,) = confirmed(seen(votes))

@@ -70,7 +70,7 @@ class Composer:
         if self._unfinished or not self._state.holds():
             self._begin()
         self._unfinished = True
-        for received in sorted(one.received for one in handed):
+        for received in sorted({one.received for one in handed}):
             self._state.receipts.hear(received)
         for one in handed:
             self._take(one)

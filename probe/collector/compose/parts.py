@@ -1,7 +1,7 @@
-"""A large document that changes little, stored in its parts: only those that changed are written.
+"""What a detector holds beside its cells, stored in its parts: only those that changed are written.
 
-What a detector holds beside its cells is one MessagePack document of nested maps. Each of its innermost maps' values
-(a restriction's cell, an incident, a day) becomes a row under the keys that lead to it.
+A restriction's cell, an incident, a day becomes a row each, under the names that lead to it. Together the rows are one
+MessagePack document of nested maps.
 """
 
 import sqlite3
@@ -10,28 +10,39 @@ from typing import Any
 
 import msgspec
 
-_DEPTH = 3  # maps within maps that are taken apart
-_LEFT_OUT = ("pulse", "networks")  # made again from the votes: see `state`
+from probe.detect.detector import Rest
 
-_MAP = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])  # first bytes of a MessagePack map
 _ENCODER = msgspec.msgpack.Encoder()
-_MAPS = msgspec.msgpack.Decoder(dict[Any, msgspec.Raw])
 _PATHS = msgspec.msgpack.Decoder(tuple[Any, ...])
+
+Path = tuple[object, ...]
 
 
 class Parts:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._stored: dict[bytes, bytes] = dict(database.execute("SELECT path, value FROM detect_rest"))
+        self._known: dict[Path, tuple[object, bytes]] = {}  # what was stored last, and the row's name
 
-    def store(self, document: bytes) -> int:
+    def store(self, rest: Rest) -> int:
         """How many rows changed."""
-        now = dict(_taken_apart(document, (), _DEPTH))
-        changed = [(path, value) for path, value in now.items() if self._stored.get(path) != value]
-        gone = [(path,) for path in self._stored.keys() - now.keys()]
+        changed: list[tuple[bytes, bytes]] = []
+        now: dict[Path, tuple[object, bytes]] = {}
+        for path, part in _parts(rest):
+            known = self._known.get(path)
+            if known is None or known[0] is not part:
+                name, value = _ENCODER.encode(path), _ENCODER.encode(part)
+                known = part, name
+                if self._stored.get(name) != value:
+                    changed.append((name, value))
+            now[path] = known
+        self._stored.update(changed)
+        gone = self._stored.keys() - {name for _, name in now.values()} if len(self._stored) > len(now) else set()
         self._database.executemany("INSERT OR REPLACE INTO detect_rest VALUES (?, ?)", changed)
-        self._database.executemany("DELETE FROM detect_rest WHERE path = ?", gone)
-        self._stored = now
+        self._database.executemany("DELETE FROM detect_rest WHERE path = ?", [(name,) for name in gone])
+        for name in gone:
+            del self._stored[name]
+        self._known = now
         return len(changed) + len(gone)
 
     def document(self) -> bytes | None:
@@ -46,15 +57,22 @@ class Parts:
         return _ENCODER.encode(whole) if whole else None
 
 
-def _taken_apart(raw: bytes, path: tuple[Any, ...], depth: int) -> Iterator[tuple[bytes, bytes]]:
-    for key, value in _MAPS.decode(raw).items():
-        here, inner = (*path, key), bytes(value)
-        if here == _LEFT_OUT:
-            continue
-        if depth > 1 and inner[0] in _MAP and inner != b"\x80":
-            yield from _taken_apart(inner, here, depth - 1)
-        else:
-            yield _ENCODER.encode(here), inner
+def _parts(rest: Rest) -> Iterator[tuple[Path, object]]:
+    """Records are never altered in place, so that one which is the same object did not change; what is altered comes
+    written. The networks' check-ins are left out: they are made again from the votes, see `state`."""
+    yield ("looked",), rest.looked
+    yield ("fleet", "first"), rest.fleet.first
+    yield ("pulse", "told"), _written(rest.pulse.told)
+    for day, counts in rest.fleet.days.items():
+        yield ("fleet", "days", day), _written(counts)
+    for cell, records in rest.book.restrictions.items():
+        yield ("book", "restrictions", cell), records
+    for name, incident in rest.book.incidents.items():
+        yield ("book", "incidents", name), incident
+
+
+def _written(part: object) -> msgspec.Raw:
+    return msgspec.Raw(_ENCODER.encode(part))
 
 
 def _hashable(key: Any) -> Any:

@@ -3,7 +3,7 @@
 When too many are held, cells that were not asked for the longest go first: their votes are on disk as well.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterable
 from operator import itemgetter
@@ -38,6 +38,16 @@ class Recent:
         begin = bisect_left(placed, (since,), key=_PLACE)
         end = bisect_left(placed, (until, "\U0010ffff"), lo=begin, key=_PLACE)
         return [vote for _, vote in placed[begin:end]]
+
+    def has(self, cell: Cell, place: Order) -> bool:
+        _, placed = self._cells[cell]
+        at = bisect_left(placed, place, key=_PLACE)
+        return at < len(placed) and placed[at][0] == place
+
+    def behind(self, cell: Cell, after: Order) -> list[Vote]:
+        _, placed = self._cells[cell]
+        self._cells.move_to_end(cell)
+        return [vote for _, vote in placed[bisect_right(placed, after, key=_PLACE) :]]
 
     def add(self, cell: Cell, place: Order, vote: Vote) -> None:
         known = self._cells.get(cell)  # a vote of a cell that nobody asks for is not held

@@ -39,6 +39,7 @@ class State:
 
     def store(self, detector: Detector, seconds: float) -> None:
         """`seconds` is what was spent since the last time."""
+        self._votes.write()
         rows = [(state, self._votes.number(cell)) for cell, state in detector.changed_cells()]
         self._database.executemany("UPDATE detect_cells SET state = ? WHERE id = ?", rows)
         self._parts.store(detector.rest())
@@ -65,9 +66,9 @@ class State:
         hearts = sorted(cell for cell in self._votes.cells if (cell.aspect, cell.service) == (NETWORK, OUTAGE))
         newest = self._votes.newest(hearts) or 0.0
         for heart in hearts:
-            for cell, vote in self._votes.of_network(heart.country, heart.asn, newest - _HEARD, newest):
+            for cell, votes in self._votes.of_network(heart.country, heart.asn, newest - _HEARD, newest):
                 if cell == heart:
-                    yield _check_in(vote)
+                    yield from map(_check_in, votes)
 
 
 def _check_in(vote: Vote) -> Presence:

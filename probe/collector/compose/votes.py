@@ -1,6 +1,8 @@
 """Detection's votes and checkpoints on disk. Nothing is committed here: a tick is one transaction of its caller."""
 
+import math
 import sqlite3
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import msgspec
 
 from probe.collector.compose.recent import Recent
+from probe.detect.store import Told
 from probe.detect.votes import Cell, Order, Vote, order
 from probe.wire.vocabulary import Outcome
 
@@ -20,6 +23,9 @@ _ADD = f"INSERT OR IGNORE INTO detect_votes VALUES (?, {_PLACE}, ?)"
 _MEET = f"INSERT INTO detect_cells (country, asn, platform, service, aspect, operator) VALUES ({_PLACE})"
 _ROWS = "SELECT time, probe, retest, technique, round, vote FROM detect_votes WHERE cell = ?"
 _KNOWN = "SELECT id, country, asn, platform, service, aspect, operator FROM detect_cells"
+
+
+_FIRST: Order = (-math.inf, "", False, -1, "", "")  # before all others
 
 
 class _Rest(msgspec.Struct, frozen=True, array_like=True):
@@ -46,43 +52,69 @@ class DiskVotes:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._numbers: dict[Cell, int] = {}
-        self._services: dict[tuple[str, str], set[Cell]] = defaultdict(set)
-        self._networks: dict[tuple[str, int], set[Cell]] = defaultdict(set)
+        self._services: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+        self._networks: dict[tuple[str, int], list[Cell]] = defaultdict(list)
         self._recent = Recent()
+        self._ends: dict[int, Order] = {}  # nothing of the cell stands behind these: votes, and checkpoints
+        self._marks: dict[int, Order] = {}
+        self._unwritten: list[tuple[Any, ...]] = []
         self._newest = self._swept = 0.0
         for number, country, asn, platform, service, aspect, operator in database.execute(_KNOWN):
             self._meet(Cell(country, asn, platform, service, aspect, bool(operator)), number)
 
     def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
-        row = (self.number(cell), *place, _ENCODER.encode(_rest(vote)))
-        if self._database.execute(_ADD, row).rowcount != 1:
+        number = self.number(cell)
+        row = (number, *place, _ENCODER.encode(_rest(vote)))
+        if place > (self._ends.get(number) or self._last(self._ends, number, "detect_votes")):
+            self._ends[number] = place
+            self._unwritten.append(row)
+        elif vote.time >= self._recent.since(cell):
+            if self._recent.has(cell, place):
+                return False
+            self._unwritten.append(row)
+        elif self._execute(_ADD, row).rowcount != 1:
             return False
         self._recent.add(cell, place, vote)
         self._newest = max(self._newest, vote.time)
         return True
 
-    def of_cell(self, cell: Cell, after: Order | None) -> Iterator[Vote]:
-        behind, given = (f" AND ({_KEY}) > ({_PLACE})", after) if after is not None else ("", ())
-        return self._votes(cell, f"{_ROWS}{behind} ORDER BY {_KEY}", given)
+    def write(self) -> None:
+        """What stands behind everything else of its cell is written all at once: it cannot be there yet."""
+        rows, self._unwritten = self._unwritten, []
+        self._database.executemany(_ADD, rows)
 
-    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+    def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
+        if after is None:
+            return self._votes(cell, f"{_ROWS} ORDER BY {_KEY}", ())
+        if after[0] < self._newest - _RECENT:
+            return self._votes(cell, f"{_ROWS} AND ({_KEY}) > ({_PLACE}) ORDER BY {_KEY}", after)
+        self._hold(cell, after[0])
+        return self._recent.behind(cell, after)
+
+    def of_service(self, platform: str, service: str, since: float, until: float) -> Iterator[Told]:
         return self._between(self._services.get((platform, service), ()), since, until)
 
-    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
+    def of_network(self, country: str, asn: int, since: float, until: float) -> Iterator[Told]:
         return self._between(self._networks.get((country, asn), ()), since, until)
 
     def keep(self, cell: Cell, at: Order, state: bytes) -> None:
-        row = (self.number(cell), *at, state)
-        self._database.execute(f"INSERT OR REPLACE INTO detect_kept VALUES (?, {_PLACE}, ?)", row)
+        number = self.number(cell)
+        self._marks[number] = max(at, self._mark(number))
+        self._execute(f"INSERT OR REPLACE INTO detect_kept VALUES (?, {_PLACE}, ?)", (number, *at, state))
 
     def kept(self, cell: Cell, before: Order) -> bytes | None:
+        number = self._numbers.get(cell)
+        if number is None or self._mark(number) == _FIRST:
+            return None
         sql = f"SELECT state FROM detect_kept WHERE cell = ? AND ({_KEY}) < ({_PLACE}) ORDER BY {_NEWEST} LIMIT 1"
-        row = self._database.execute(sql, (self._numbers.get(cell), *before)).fetchone()
+        row = self._execute(sql, (number, *before)).fetchone()
         return row[0] if row else None
 
     def drop(self, cell: Cell, after: Order) -> None:
-        sql = f"DELETE FROM detect_kept WHERE cell = ? AND ({_KEY}) >= ({_PLACE})"
-        self._database.execute(sql, (self._numbers.get(cell), *after))
+        number = self._numbers.get(cell)
+        if number is not None and self._mark(number) >= after:
+            self._execute(f"DELETE FROM detect_kept WHERE cell = ? AND ({_KEY}) >= ({_PLACE})", (number, *after))
+            del self._marks[number]
 
     def forget(self, before: float) -> None:
         self._recent.forget(self._newest - _RECENT)
@@ -91,7 +123,7 @@ class DiskVotes:
         self._swept = before
         for number in self._numbers.values():
             for table in ("detect_votes", "detect_kept"):
-                self._database.execute(f"DELETE FROM {table} WHERE cell = ? AND time < ?", (number, before))
+                self._execute(f"DELETE FROM {table} WHERE cell = ? AND time < ?", (number, before))
 
     def number(self, cell: Cell) -> int:
         """The cell's row, made where there is none."""
@@ -105,7 +137,7 @@ class DiskVotes:
     def newest(self, cells: Iterable[Cell]) -> float | None:
         """When the newest vote of these was."""
         sql = "SELECT max(time) FROM detect_votes WHERE cell = ?"
-        found = [self._database.execute(sql, (self._numbers[cell],)).fetchone()[0] for cell in cells]
+        found = [self._execute(sql, (self._numbers[cell],)).fetchone()[0] for cell in cells]
         return max((time for time in found if time is not None), default=None)
 
     @property
@@ -114,21 +146,40 @@ class DiskVotes:
 
     def _meet(self, cell: Cell, number: int) -> None:
         self._numbers[cell] = number
-        self._services[cell.platform, cell.service].add(cell)
-        self._networks[cell.country, cell.asn].add(cell)
+        insort(self._services[cell.platform, cell.service], cell)
+        insort(self._networks[cell.country, cell.asn], cell)
 
-    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[tuple[Cell, Vote]]:
-        for cell in sorted(cells):
-            if since < self._recent.since(cell):
-                self._take_up(cell, self._recent.wanted(since))
-            yield from ((cell, vote) for vote in self._recent.between(cell, since, until))
+    def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[Told]:
+        for cell in cells:
+            self._hold(cell, since)
+            found = self._recent.between(cell, since, until)
+            if found:
+                yield cell, found
 
-    def _take_up(self, cell: Cell, since: float) -> None:
-        found = self._votes(cell, f"{_ROWS} AND time >= ? ORDER BY {_KEY}", (since,))
-        self._recent.fill(cell, since, ((order(vote), vote) for vote in found))
+    def _hold(self, cell: Cell, since: float) -> None:
+        if since < self._recent.since(cell):
+            since = self._recent.wanted(since)
+            found = self._votes(cell, f"{_ROWS} AND time >= ? ORDER BY {_KEY}", (since,))
+            self._recent.fill(cell, since, ((order(vote), vote) for vote in found))
+
+    def _mark(self, number: int) -> Order:
+        return self._marks.get(number) or self._last(self._marks, number, "detect_kept")
+
+    def _last(self, known: dict[int, Order], number: int, table: str) -> Order:
+        """What stands last in the file, kept in mind from now on."""
+        sql = f"SELECT {_KEY} FROM {table} WHERE cell = ? ORDER BY {_NEWEST} LIMIT 1"
+        row = self._execute(sql, (number,)).fetchone()
+        found = known[number] = _FIRST if row is None else (row[0], row[1], bool(row[2]), *row[3:])
+        return found
+
+    def _execute(self, sql: str, given: tuple[object, ...]) -> sqlite3.Cursor:
+        """Nothing is asked for before what was said is written."""
+        if self._unwritten:
+            self.write()
+        return self._database.execute(sql, given)
 
     def _votes(self, cell: Cell, sql: str, given: tuple[object, ...]) -> Iterator[Vote]:
-        for row in self._database.execute(sql, (self._numbers.get(cell), *given)).fetchall():
+        for row in self._execute(sql, (self._numbers.get(cell), *given)).fetchall():
             yield _vote(cell, row)
 
 

@@ -89,6 +89,7 @@ def test_disk_answers_as_memory_does(steps: list[Callable[[Votes], Any]], most: 
     (disk, database), memory = on_disk(most), MemoryVotes()
     for step in steps:
         assert step(disk) == step(memory)
+    disk.write()
     again = DiskVotes(database)
     for cell in sorted(again.cells):
         assert list(again.of_cell(cell, None)) == list(memory.of_cell(cell, None))
