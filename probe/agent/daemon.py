@@ -14,7 +14,7 @@ from probe.agent.config_model import AgentConfig, ConfigError
 from probe.agent.consent import ConsentError, require_consent
 from probe.agent.daemon_lasting import Lasting
 from probe.agent.daemon_lock import locked
-from probe.agent.daemon_memory import settle_down
+from probe.agent.daemon_memory import keep_small, settle_down
 from probe.agent.daemon_parts import Parts
 from probe.agent.daemon_ready import Ready, made_ready
 from probe.agent.durable import StateError
@@ -41,6 +41,7 @@ class Daemon:
     async def run(self) -> None:
         """Until a signal ends it. Raises ConfigError, ConsentError, StateError, CatalogueError, UnusableSetting,
         CannotListen, SpoolUnavailable for what is wrong at the start."""
+        keep_small()
         config = self._load(self._path)
         require_consent(config.state)
         with locked(config.state):

@@ -4,7 +4,7 @@ A full disk or one that turned read-only must not stop the measuring: so many me
 healthy ones make room, and all of them are written once the disk takes them. Memory is short, too: where pages and
 certificates take too much of it, those of the oldest go, and their digests stay.
 
-Where there is no collector nothing is kept, for nobody would ever fetch it: what was concluded is shown, and remembered.
+Where there is no collector nothing is kept, for nobody would ever fetch it: what was concluded is shown and remembered.
 """
 
 import logging

@@ -65,7 +65,7 @@ class Reports:
         batch = await self.in_thread(lambda: self._next(now, monotonic))
         if batch is None:
             return None
-        packed = await self.in_thread(lambda: _packed(batch.body(network, clock_offset)))
+        packed = await self.in_thread(lambda: compressed(batch.body(network, clock_offset)))
         if not may_spend(len(packed) + _OVERHEAD):
             raise OverBudget
         try:
@@ -110,7 +110,7 @@ class Reports:
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
 
-def _packed(body: Body) -> bytes:
+def compressed(body: Body) -> bytes:
     """By a compressor of its own, which goes with the report. It says how large the JSON is, as collectors like it."""
     stream = zstandard.ZstdCompressor(compression_params=_COMPRESSION).compressobj(size=body.size)
     return b"".join([*map(stream.compress, body.pieces), stream.flush()])

@@ -97,10 +97,11 @@ class Database:
             self.writing.execute("BEGIN IMMEDIATE")
             try:
                 yield self.writing
+                self.writing.execute("COMMIT")
             except BaseException:
-                self.writing.execute("ROLLBACK")
+                if self.writing.in_transaction:  # a full disk ends it by itself, or leaves it open, as it comes
+                    self.writing.execute("ROLLBACK")
                 raise
-            self.writing.execute("COMMIT")
 
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)

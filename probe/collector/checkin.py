@@ -71,7 +71,7 @@ class Checkins:
             catalogue=self._desk.version("catalogue"),
             expectations=self._desk.version("expectations"),
             keys=self._desk.version("keys"),
-            lease=lease(self._location.origin(request.scope, claim), self._key, now, self._hold),
+            lease=lease(self._location.origin(request.scope, claim), probe, self._key, now, self._hold),
             retests=self._desk.retests(probe),
             minimum_version=self._minimum_version,
             collector_version=__version__,

@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from probe.clock import Clock
 from probe.collector.accounts import Account, Accounts, AccountsFault
+from probe.collector.complaints import Complaints
 from probe.collector.ingest_refusals import Refusal, overloaded, unauthorized
 from probe.wire.reports import Role
 
@@ -23,6 +24,8 @@ class Callers:
         self._clock = clock
         self._seen: dict[str, dt.date] = {}
         self._unwritten: set[str] = set()
+        self._reading = Complaints(_LOGGER, "the accounts can be read again")
+        self._writing = Complaints(_LOGGER, "the accounts can be written again")
 
     def caller(self, scope: Scope, roles: tuple[Role, ...]) -> Account:
         """Raises Refusal for a stranger, a revoked token, a wrong role. One answer for the first two."""
@@ -32,8 +35,9 @@ class Callers:
         try:
             account = self._accounts.authenticated(token)
         except AccountsFault as fault:
-            _LOGGER.error("%s", fault)  # noqa: TRY400 (its one line says all)
+            self._reading.begin(str(fault))
             raise overloaded("the accounts cannot be read") from None
+        self._reading.end()
         if account is None:
             raise unauthorized()
         if account.role not in roles:
@@ -60,7 +64,10 @@ class Callers:
         try:
             await trio.to_thread.run_sync(self._accounts.seen, probes, self._clock.now())
         except AccountsFault as fault:
-            _LOGGER.warning("%s", fault)
+            self._writing.begin(str(fault))
+            self._unwritten |= probes
+        else:
+            self._writing.end()
 
 
 def _token(scope: Scope) -> str | None:

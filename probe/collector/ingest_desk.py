@@ -5,6 +5,7 @@ import logging
 import trio
 
 from probe.clock import Clock
+from probe.collector.complaints import Complaints
 from probe.collector.documents import KINDS, Document, Documents, DocumentsFault, Kind
 from probe.wire.reports import Retest
 
@@ -51,6 +52,7 @@ class Desk:
             self._changed = trio.Event()
 
     async def keep_looking(self) -> None:
+        complaints = Complaints(_LOGGER, "the documents can be read again")
         tidy_at = self._clock.monotonic() + _TIDY
         while True:
             try:
@@ -59,5 +61,7 @@ class Desk:
                     tidy_at += _TIDY
                     await trio.to_thread.run_sync(self._documents.forget_passed, self._clock.now())
             except DocumentsFault as fault:
-                _LOGGER.warning("%s", fault)
+                complaints.begin(str(fault))
+            else:
+                complaints.end()
             await trio.sleep(_LOOK)

@@ -7,12 +7,11 @@ from starlette.types import Scope
 
 from probe.catalogue.geo import GeoTables, Place
 from probe.collector.config_form import IpNetwork
+from probe.collector.forwarding import FORWARDED_FOR, was_forwarded
 from probe.collector.log import Origin
 from probe.wire.addresses import is_public, parse_address
 from probe.wire.measurement import Network
 
-_FORWARDED = b"x-forwarded-for"
-_PROXY_HEADERS = frozenset({_FORWARDED, b"forwarded", b"via"})
 _NOBODY = Network()
 
 
@@ -51,7 +50,7 @@ class Location:
         peer = client[0] if client else None
         hops = _hops(scope["headers"])
         if not self._trusted(peer):
-            return peer, any(name in _PROXY_HEADERS for name, _ in scope["headers"])
+            return peer, was_forwarded(scope["headers"])
         while hops:
             hop = hops.pop()
             if not self._trusted(hop):
@@ -69,7 +68,7 @@ class Location:
 
 
 def _hops(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    lines = [value.decode("latin-1") for name, value in headers if name == _FORWARDED]
+    lines = [value.decode("latin-1") for name, value in headers if name == FORWARDED_FOR]
     return [_bare(hop) for line in lines for hop in line.split(",")]
 
 

@@ -2,7 +2,8 @@
 
 One port for all, and still two processes: only ingest reads the requests' heads, so that a client or a proxy may mix
 both kinds on one connection. What it passes on is bounded in number, streamed in pieces, and never the sender's
-address. An operator with many readers lets a reverse proxy send them to the web process's own port instead.
+address: only that a proxy stood before us, so that nobody behind one is taken for somebody on this machine. An operator
+with many readers lets a reverse proxy send them to the web process's own port instead.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ import h11
 import trio
 from starlette.types import Receive, Scope, Send
 
+from probe.collector.forwarding import HIDDEN, Headers, is_forwarding, was_forwarded
 from probe.collector.ingest_refusals import Refusal, overloaded
 
 _MOST_AT_ONCE = 200
@@ -21,9 +23,8 @@ _METHODS = ("GET", "HEAD", "OPTIONS")
 _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
-_ABOUT_THE_SENDER = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via", b"cf-connecting-ip"})
 _NOT_RETURNED = _HOP_BY_HOP | {b"date", b"server"}  # our server says them itself
-_NOT_RELAYED = _HOP_BY_HOP | _ABOUT_THE_SENDER | {b"content-length"}
+_NOT_RELAYED = _HOP_BY_HOP | {b"content-length"}
 
 
 class Relay:
@@ -75,7 +76,7 @@ class _Source:
     def __init__(self, stream: trio.SocketStream, scope: Scope) -> None:
         self._stream = stream
         self._connection = h11.Connection(h11.CLIENT)
-        headers = [(name, value) for name, value in scope["headers"] if name not in _NOT_RELAYED]
+        headers = _relayed_headers(scope["headers"])
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         self._request = h11.Request(
             method=scope["method"], target=target, headers=[*headers, (b"connection", b"close")]
@@ -108,6 +109,11 @@ class _Source:
         while (event := self._connection.next_event()) is h11.NEED_DATA:
             self._connection.receive_data(await self._stream.receive_some(_PIECE))
         return cast("h11.Event | type[h11.PAUSED]", event)
+
+
+def _relayed_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    passed = [(name, value) for name, value in headers if name not in _NOT_RELAYED and not is_forwarding(name)]
+    return [*passed, HIDDEN] if was_forwarded(headers) else passed
 
 
 async def _end_with_client(receive: Receive, scope: trio.CancelScope) -> None:

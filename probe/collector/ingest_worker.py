@@ -1,6 +1,7 @@
 """The process that decodes: tasks on standard input, answers on standard output, in order, until the input ends."""
 
 import gc
+import os
 import resource
 import sys
 from typing import BinaryIO
@@ -20,14 +21,27 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     gc.freeze()
     gc.set_threshold(*_COLLECT)
-    work(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        work(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:  # whoever waited is gone
+        os._exit(0)
 
 
 def work(tasks: BinaryIO, answers: BinaryIO) -> None:
-    while head := tasks.read(LENGTH.size):
-        raw = _ENCODER.encode(_answer(_TASKS.decode(tasks.read(LENGTH.unpack(head)[0]))))
+    while task := _task(tasks):
+        raw = _ENCODER.encode(_answer(task))
         answers.write(LENGTH.pack(len(raw)) + raw)
         answers.flush()
+
+
+def _task(tasks: BinaryIO) -> Task | None:
+    """None at the end, also where that comes in the middle of a task: its sender was killed."""
+    head = tasks.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (size,) = LENGTH.unpack(head)
+    raw = tasks.read(size)
+    return _TASKS.decode(raw) if len(raw) == size else None
 
 
 def _answer(task: Task) -> Decoded | Refused:

@@ -12,12 +12,12 @@ from probe.wire.signed import Lease, Signed
 _LEASES = msgspec.json.Decoder(Lease)
 
 
-def lease(origin: Origin, key: Keypair, now: dt.datetime, seconds: float) -> Signed:
-    """`seconds` is how long it holds."""
+def lease(origin: Origin, probe: str, key: Keypair, now: dt.datetime, seconds: float) -> Signed:
+    """For this probe and no other. `seconds` is how long it holds."""
     facts = {name: getattr(origin, name) for name in Origin.__struct_fields__}
     issued = now.astimezone(dt.UTC).replace(microsecond=0)
     expires = issued + dt.timedelta(seconds=seconds)
-    return sign(msgspec.json.encode(Lease(issued_at=issued, expires_at=expires, **facts)), key)
+    return sign(msgspec.json.encode(Lease(issued_at=issued, expires_at=expires, probe=probe, **facts)), key)
 
 
 def opened_lease(signed: Signed, publics: Iterable[bytes]) -> Lease | None:

@@ -31,6 +31,7 @@ from probe.collector.log.sqlite import SqliteLog
 from probe.collector.serve_sockets import INGEST_SOCKET, WEB_SOCKET, inherited, private, public
 
 SUPERVISED = "PROBE_SUPERVISED"  # set for a child, whose standard input ends with its parent
+_BEHIND_INGEST = 5  # niceness of analysis and pages: where the processor does not suffice, ingest goes first
 GRACE = 10.0  # seconds that requests in hand may take when the process stops
 _LOGGER = logging.getLogger("probe.collector")
 
@@ -114,6 +115,8 @@ async def views(config: CollectorConfig, clock: Clock, *, analyse: bool, web: bo
     from probe.collector.compose.run import deliver, maker, shown  # noqa: PLC0415
     from probe.collector.web.application import application  # noqa: PLC0415
 
+    if not alone:
+        os.nice(_BEHIND_INGEST)
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
         nursery.start_soon(_stop_at_signal, stop)

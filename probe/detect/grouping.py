@@ -54,7 +54,7 @@ def incident(
         suspected_at=min(suspected, default=None),
         confirmed_at=min(confirmed, default=None),
         ended_at=max(member.ended_at or 0.0 for member in solid) if state in {"ended", "dismissed"} else None,
-        platforms=tuple(sorted({member.platform for member in solid})),
+        platforms=tuple(sorted({member.platform for member in solid if member.platform})),
         services=_services(solid),
         networks=networks,
         not_affected=tuple(fine(solid)),
@@ -139,8 +139,9 @@ def _techniques(members: Sequence[Restriction]) -> tuple[str, ...]:
 
 
 def _services(members: Sequence[Restriction]) -> dict[str, str]:
+    """Of whole networks that are cut off there is none."""
     found: dict[str, str] = {}
-    for member in members:
+    for member in (m for m in members if m.platform):
         key = f"{member.platform}.{member.service}" if member.service else member.platform
         found[key] = "full" if "full" in (found.get(key), member.extent) else "partial"
     return dict(sorted(found.items()))

@@ -20,7 +20,8 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the collector saw of the address that a check-in came from, and never that address.
 
-    `claimed` says that the collector had no table and repeats the probe's own claim; `family` is 4 or 6.
+    `claimed` says that the collector had no table and repeats the probe's own claim; `family` is 4 or 6. `probe` is the
+    collector's name for whoever it was given to, and says nothing to anybody else: a lease speaks for no other probe.
     """
 
     issued_at: dt.datetime
@@ -32,6 +33,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosting: bool = False  # a hosting or VPN network: its probes do not vote for an ISP
     claimed: bool = False
     proxied: bool = False  # came through a proxy or Tor: no network facts
+    probe: str | None = None  # absent in leases of older collectors
 
 
 class OnlineKey(msgspec.Struct, frozen=True, kw_only=True):

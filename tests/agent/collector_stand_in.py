@@ -43,8 +43,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """What befalls requests to `on` (the end of their path; empty: all), `times` of them, or all from now on.
 
     blackhole: taken and never answered. cut-at-once: closed before anything was read. cut-half-way: closed when half of
-    the body had come. cut-after-commit: recorded, then closed without an answer. status: answered with it. forged-lease:
-    the lease is signed with a key of nobody's.
+    the body had come. cut-after-commit: recorded, then closed without an answer. status: answered with it.
+    forged-lease: the lease is signed with a key of nobody's.
     """
 
     kind: Literal["blackhole", "cut-at-once", "cut-half-way", "cut-after-commit", "status", "delay", "forged-lease"]

@@ -18,6 +18,7 @@ from probe.lab.processes import environment
 
 from .exporter_distance import RULE
 from .exporter_running import Reply
+from .lab_asking import Asking
 
 EACH_WAY = 0.08  # seconds
 LISTEN, BLACKBOX, PROMETHEUS = "127.0.0.1:9640", "127.0.0.1:9115", "127.0.0.1:9090"
@@ -49,17 +50,6 @@ import socket, sys, time
 while socket.socket().connect_ex((sys.argv[1], int(sys.argv[2]))):
     time.sleep(0.1)
 """
-_FETCH = """\
-import sys, urllib.request, urllib.error
-headers = dict(line.split(": ", 1) for line in sys.argv[2:])
-try:
-    answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-        urllib.request.Request(sys.argv[1], headers=headers), timeout=60)
-except urllib.error.HTTPError as error:
-    answer = error
-print(answer.status)
-sys.stdout.write(answer.read().decode())
-"""
 
 
 class World:
@@ -68,6 +58,7 @@ class World:
     def __init__(self, lab: Lab, stack: contextlib.ExitStack) -> None:
         self.lab = lab
         self._stack = stack
+        self._asking = stack.enter_context(Asking(lab.vantage))
 
     def start(self, *command: str, ready: str | None = None, namespace: str | None = None) -> None:
         """Until the lab ends. `ready`: what it says when it is."""
@@ -87,11 +78,9 @@ class World:
         self.lab.run(self.lab.vantage, [sys.executable, "-c", _WAIT, host, port], timeout=30)
 
     def fetch(self, url: str, **headers: str) -> Reply:
-        lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        done = self.lab.run(self.lab.vantage, [sys.executable, "-c", _FETCH, url, *lines], timeout=90)
-        assert done.returncode == 0, done.stderr
-        status, _, text = done.stdout.partition("\n")
-        return Reply(int(status), {}, text)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        status, body = self._asking.answer(url, headers=named)
+        return Reply(status, {}, body.decode())
 
     def probe(self, url: str, module: str = "http_2xx", *, of: str = LISTEN, **headers: str) -> Reply:
         query = urllib.parse.urlencode({"target": url, "module": module})

@@ -29,6 +29,7 @@ from probe.lab.scenario.subset import write_catalogue
 from probe.wire.reports import Report
 
 from .collector_stand_in import TOKEN, Seen, Trouble
+from .lab_asking import Asking
 
 SHIPPED = load_catalogue(default_catalogue_path())
 PLATFORMS = ("x", "bluesky")
@@ -37,18 +38,14 @@ PORT = 8640
 STATUS = "http://127.0.0.1:9640/status"
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 60.0  # seconds for what is waited for
-_FETCH = (
-    "import sys, urllib.request as r; "
-    "q = r.Request(sys.argv[1], method=sys.argv[2], data=sys.stdin.buffer.read() or None); "
-    "sys.stdout.buffer.write(r.build_opener(r.ProxyHandler({})).open(q, timeout=20).read())"
-)
 
 
 class AgentLab:
     """Use `agent_lab`."""
 
-    def __init__(self, lab: Lab, platforms: Sequence[str]) -> None:
+    def __init__(self, lab: Lab, platforms: Sequence[str], vantage: Asking, outside: Asking) -> None:
         self.lab, self.catalogue_key = lab, ""
+        self._vantage, self._outside = vantage, outside
         self.collector = f"{lab.world.sites[0].addresses[0]}:{PORT}"
         self.clock = lab.folder / "clock.json"
         set_scenario(self.clock, dt.datetime.now(dt.UTC), SPEED)
@@ -62,27 +59,25 @@ class AgentLab:
         return Home(self, self.lab.folder / name, more)
 
     def seen(self) -> Seen:
-        raw = self._ask(self.lab.layout.world, f"http://{self.collector}/api/v1/stand-in/seen")
-        return msgspec.json.decode(raw, type=Seen)
+        return msgspec.json.decode(self._outside.ask(f"{self._stand_in}/seen"), type=Seen)
 
     def trouble(self, trouble: Trouble | None) -> None:
-        url = f"http://{self.collector}/api/v1/stand-in/trouble"
-        self._ask(self.lab.layout.world, url, "PUT", msgspec.json.encode(trouble))
+        self._outside.ask(f"{self._stand_in}/trouble", "PUT", msgspec.json.encode(trouble))
 
     def untroubled(self) -> bool:
         """Whether the trouble has befallen as many requests as it should."""
-        return self._ask(self.lab.layout.world, f"http://{self.collector}/api/v1/stand-in/trouble") == b"null"
+        return self._outside.ask(f"{self._stand_in}/trouble") == b"null"
 
     def reports(self) -> list[Report]:
         return [msgspec.json.decode(body, type=Report) for body in self.seen().bodies]
 
     def page(self, url: str) -> str:
         """Of the probe's own machine."""
-        return self._ask(self.lab.vantage, url).decode()
+        return self._vantage.ask(url).decode()
 
-    def _ask(self, namespace: str, url: str, method: str = "GET", body: bytes = b"") -> bytes:
-        command = ["ip", "netns", "exec", namespace, sys.executable, "-S", "-c", _FETCH, url, method]
-        return subprocess.run(command, input=body, capture_output=True, check=True, timeout=30).stdout
+    @property
+    def _stand_in(self) -> str:
+        return f"http://{self.collector}/api/v1/stand-in"
 
 
 class Home:
@@ -95,9 +90,7 @@ class Home:
         folder.mkdir()
         record_consent(self.state, dt.datetime.now(dt.UTC), "accept-risks", contacts(SHIPPED.infrastructure))
         keys = (world.catalogue_key,)
-        save_credentials(
-            self.state, Credentials(token=TOKEN, role="probe", collector="stand-in", catalogue_keys=keys)
-        )
+        save_credentials(self.state, Credentials(token=TOKEN, role="probe", collector="stand-in", catalogue_keys=keys))
         self.configure(**more)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -151,7 +144,7 @@ class Home:
         assert self.process is None or self.process.poll() is None, f"it ended: {self.said()}"
         try:
             found: dict[str, Any] = json.loads(self.world.page(STATUS))
-        except subprocess.CalledProcessError:
+        except OSError:
             return {}
         return found
 
@@ -161,11 +154,11 @@ class Home:
     def round(self) -> int:
         return int(self.status().get("round", {}).get("number", 0))
 
-    def wait(self, until: Callable[[], object], seconds: float = _PATIENCE) -> None:
+    def wait(self, until: Callable[[], object], seconds: float = _PATIENCE, *, every: float = 0.1) -> None:
         end = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < end, f"waited in vain; it said: {self.said()[-2000:]}"
-            time.sleep(0.1)
+            time.sleep(every)
 
     def wait_for_rounds(self, count: int = 2) -> None:
         now = self.round()
@@ -176,7 +169,8 @@ class Home:
 def agent_lab(platforms: Sequence[str] = PLATFORMS) -> Iterator[AgentLab]:
     """`platforms`: those that the lab's world has, and its probes' catalogue."""
     with Lab(internet(SHIPPED, platforms=platforms), geo=True) as lab, contextlib.ExitStack() as stack:
-        world = AgentLab(lab, platforms)
+        vantage = stack.enter_context(Asking(lab.vantage))
+        world = AgentLab(lab, platforms, vantage, stack.enter_context(Asking(lab.layout.world)))
         command = ["ip", "netns", "exec", lab.layout.world, sys.executable, "-m", "tests.agent.lab_collector"]
         env = environment(lab.folder) | {"PYTHONPATH": str(_ROOT)}
         process = subprocess.Popen([*command, world.collector], env=env, stdout=subprocess.PIPE, cwd=_ROOT)

@@ -30,7 +30,9 @@ async def _work(path: Path, base: str, tell: int, adding: bool) -> None:
     spool, clock = Spool.open(path), FastClock(CAREFREE)
     wishes, _ = trio.open_memory_channel[Retest](8)
     async with CollectorClient([base], TOKEN, timeouts=TIMEOUTS) as client, trio.open_nursery() as nursery:
-        uplink = Uplink(spool, client, clock, AGENT, Leases(clock, frozenset, opening(Keypair.generate())), retests=wishes)
+        uplink = Uplink(
+            spool, client, clock, AGENT, Leases(clock, frozenset, opening(Keypair.generate())), retests=wishes
+        )
         nursery.start_soon(uplink.run)
         while adding:
             item = reported(random.choice((Outcome.OK, Outcome.BLOCKED)), body=os.urandom(random.choice((0, 5000))))

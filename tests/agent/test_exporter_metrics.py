@@ -87,7 +87,12 @@ async def test_every_promised_metric_is_there_and_nothing_without_help() -> None
 async def test_what_was_not_measured_is_absent_and_not_zero() -> None:
     reply = await scraped(Metrics(SHOP, state))
     always = {"probe_build_info", "probe_network_info", "probe_rounds_total", "probe_spool_measurements"}
-    always |= {"probe_spool_writable", "probe_spool_bytes", "probe_spool_set_aside_reports", "probe_spool_dropped_measurements_total"}
+    always |= {
+        "probe_spool_writable",
+        "probe_spool_bytes",
+        "probe_spool_set_aside_reports",
+        "probe_spool_dropped_measurements_total",
+    }
     assert names(reply) == always | {"probe_wire_bytes_total", "probe_budget_used_bytes"}
 
 

@@ -1,11 +1,8 @@
 """`probe run` in the lab while its machine fails it: each fault keeps it alive, or ends it with one clear line."""
 
-import contextlib
 import datetime as dt
-import ipaddress
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -17,7 +14,10 @@ from probe.lab.sealed import check_machine
 
 from .collector_stand_in import Trouble
 from .lab_agent import SPEED, AgentLab, Home, agent_lab
+from .lab_mishaps import immutable, inside, moved, refused_checkins
+from .lab_spool import counted, left_in
 
+METRICS = "http://127.0.0.1:9640/metrics"
 NAMES = "FORWARD -p udp --dport 53 -j DROP"
 
 
@@ -48,6 +48,27 @@ def test_it_measures_on_while_the_disk_is_full_and_writes_all_of_it_later(world:
         said = home.said()
     assert said.count("measurements wait in memory") == 1
     assert said.count("the spool takes measurements again; lost meanwhile: 0") == 1
+    assert "Traceback" not in said
+
+
+def test_it_measures_on_while_the_disk_is_read_only_and_loses_nothing(world: AgentLab) -> None:
+    home, before = world.home("read-only"), world.seen().measurements.keys()
+    with home.running():
+        home.wait(lambda: home.status()["spool"].get("measurements"))
+        with immutable(home):
+            home.wait(lambda: fault(home) is not None)
+            home.wait_for_rounds(2)
+            assert home.status()["spool"]["waiting"] > 5
+            assert "\nprobe_spool_writable 0.0\n" in world.page(METRICS)
+        home.wait(lambda: fault(home) is None)
+        assert "\nprobe_spool_writable 1.0\n" in world.page(METRICS)
+        measured = counted(world)
+    kept = {one for ids in left_in(home).values() for one in ids}
+    assert len((kept | world.seen().measurements.keys()) - before) >= measured
+    said = home.said()
+    assert said.count("measurements wait in memory") == 1
+    assert said.count("the spool takes measurements again; lost meanwhile: 0") == 1
+    assert said.count("spool.db") <= 3, "a line of the keeper's and one of the uplink's, not one a measurement"
     assert "Traceback" not in said
 
 
@@ -122,7 +143,7 @@ def test_a_lease_that_another_key_signed_is_told_once_and_no_measurement_carries
     world.trouble(Trouble(kind="forged-lease", on="/checkin"))
     with home.running():
         checkins = world.seen().count("/api/v1/checkin")
-        home.wait(lambda: world.seen().count("/api/v1/checkin") > checkins + 2)
+        home.wait(lambda: world.seen().count("/api/v1/checkin") > checkins + 1)
         home.wait(lambda: len(world.seen().bodies) > before)
         assert home.status()["network_by"] == "local"
         forged = world.reports()[before:]
@@ -130,6 +151,16 @@ def test_a_lease_that_another_key_signed_is_told_once_and_no_measurement_carries
         home.wait(lambda: home.status()["network_by"] == "lease")
     assert not any(report.leases or {one.lease for one in report.measurements} != {None} for report in forged)
     assert home.said().count("the collector's lease is not used") == 1
+
+
+def test_a_probe_that_was_never_enrolled_shows_what_it_finds_and_keeps_nothing_to_send(world: AgentLab) -> None:
+    home, before = world.home("alone"), len(world.seen().tokens)
+    (home.state / "credentials.json").unlink()
+    with home.running():
+        home.wait(lambda: outcomes(home) == {"ok"})
+        assert home.status()["uplink"]["state"].startswith("none, so nothing is uploaded")
+    assert left_in(home) == {}
+    assert len(world.seen().tokens) == before, "it asked the collector nothing"
 
 
 def test_a_broken_configuration_is_refused_in_one_line_and_a_good_one_is_taken_up(world: AgentLab) -> None:
@@ -164,10 +195,9 @@ def test_sigterm_ends_it_within_five_seconds_and_a_second_one_shares_neither_fol
         home.wait(lambda: home.status()["round"].get("measured", 0) > 1)
         first = home.process
         assert first is not None
-        second = home.start()
+        second, other = home.start(), world.home("elsewhere").start()
         assert second.wait(30) == 1
         assert f"another `probe run` uses this folder (process {first.pid})" in home.said()
-        other = world.home("elsewhere").start()
         assert other.wait(30) == 1
         assert "cannot listen on 127.0.0.1:9640" in (home.folder.parent / "elsewhere" / "log").read_text()
         home.process = first
@@ -178,7 +208,7 @@ def test_sigterm_ends_it_within_five_seconds_and_a_second_one_shares_neither_fol
     assert "Traceback" not in home.said()
 
 
-# --- what befalls it ---
+# --- what it says ---
 
 
 def fault(home: Home) -> str | None:
@@ -190,38 +220,5 @@ def outcomes(home: Home) -> set[str]:
     return {service["outcome"] for service in home.status().get("services", ())}
 
 
-def inside(home: Home, command: str) -> None:
-    """In the process's own mount namespace. Filling a disk fails at its end."""
-    assert home.process is not None
-    entered = ["nsenter", "--target", str(home.process.pid), "--mount", "sh", "-c", command]
-    subprocess.run(entered, check=False, capture_output=True, timeout=20)
-
-
 def refusals(home: Home) -> list[str]:
     return [line for line in home.said().splitlines() if "the configuration stays as it was" in line]
-
-
-@contextlib.contextmanager
-def refused_checkins(world: AgentLab) -> Iterator[None]:
-    """So that no new lease comes."""
-    world.trouble(Trouble(kind="status", on="/checkin", status=503))
-    yield
-    world.trouble(None)
-
-
-@contextlib.contextmanager
-def moved(world: AgentLab) -> Iterator[None]:
-    """The vantage point gets another address, as after a renewed lease of its provider."""
-    network, client = world.lab.network, world.lab.network.clients[0]
-    other = str(ipaddress.ip_address(client.address) + 70)
-    world.lab.run(network.router, ["ip", "route", "add", other, "dev", client.interface])
-    for old, new in ((client.address, other), (other, client.address)):
-        for command in (
-            f"address add {new}/32 dev eth0",
-            f"route replace default via {network.gateway} dev eth0 src {new}",
-            f"address del {old}/32 dev eth0",
-        ):
-            done = world.lab.run(world.lab.vantage, ["ip", *command.split()])
-            assert done.returncode == 0, done.stderr
-        if new == other:
-            yield

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from probe.agent.spool import LEAST, Spool
 from probe.agent.spool_batch import Batch
+from probe.agent.uplink_reports import compressed
 from probe.wire.measurement import Network
 from probe.wire.reports import MOST_COMPRESSED, MOST_MEASUREMENTS, Report, Reported
 from probe.wire.signed import Signed
@@ -138,6 +140,9 @@ def test_a_report_is_as_long_as_it_says_before_it_is_put_together(path: Path) ->
     for body in (found.body(), found.body(Network(asn=9121), -0.25)):
         pieces = list(body.pieces)
         assert (len(pieces), len(b"".join(pieces))) == (6, body.size), "a measurement at a time"
+    packed = compressed(found.body())
+    assert zstandard.frame_content_size(packed) == found.body().size
+    assert zstandard.ZstdDecompressor().decompress(packed) == b"".join(found.body().pieces)
     spool.close()
 
 

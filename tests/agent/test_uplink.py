@@ -232,7 +232,7 @@ async def test_a_lease_may_be_signed_with_a_key_that_came_with_it(tmp_path: Path
 
     async with stand_in(now=clock.now) as collector:
 
-        async def fetched(checkin: Checkin) -> None:
+        async def fetched(_: Checkin) -> None:
             keys.append(collector.key)
 
         collector.lease = LEASE

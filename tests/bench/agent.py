@@ -53,7 +53,7 @@ def back_to_back(
         assert home.process is not None
         wanted = {max(1, rounds * look // _LOOKS) for look in range(1, _LOOKS + 1)} | {max(1, whole)}
         for count in sorted(wanted):
-            home.wait(lambda count=count: home.round() > count, seconds=3600)  # type: ignore[misc]
+            home.wait(lambda count=count: home.round() > count, seconds=7200, every=1.0)  # type: ignore[misc]
             yield home.round() - 1, resident(home.process.pid), peak(home.process.pid)
             if count == whole and few:
                 home.configure(budget=0, **more, platforms=list(few))

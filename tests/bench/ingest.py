@@ -312,7 +312,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("sustained", "killed", "scraped"))
     asked = parser.parse_args()
     size = statistics.mean(len(encoded(report(BATCH))) for _ in range(3)) / BATCH
-    title = f"ingest: {asked.results:,.0f} results of {size:,.0f} B a second, {asked.seconds:g} s"
+    pace = "" if asked.only == "scraped" else f", {asked.results:,.0f} a second for {asked.seconds:g} s"
+    title = f"ingest: results of {size:,.0f} B{pace}"
     table = Table("what", "got", "wanted", title=title)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         if asked.only in {None, "sustained"}:

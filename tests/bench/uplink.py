@@ -22,7 +22,7 @@ from rich.table import Table
 
 from probe.agent.client import CollectorClient
 from probe.agent.spool import Spool
-from probe.agent.uplink_reports import _packed
+from probe.agent.uplink_reports import compressed
 from probe.lab.internet import internet
 from probe.lab.lab import Lab
 from probe.lab.processes import environment
@@ -112,7 +112,7 @@ async def uploaded(items: list[Reported], table: Table) -> None:
                 batch = spool.batch(AGENT, now=NOW, monotonic=60.0)
                 assert batch is not None
                 assert batch.measurements == size
-                packed = _packed(batch.body())
+                packed = compressed(batch.body())
                 moved = 0
                 await client.send(packed, batch.report_id)
                 spool.acknowledge(batch.report_id)

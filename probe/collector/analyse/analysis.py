@@ -152,7 +152,7 @@ class Analysis:
 
     def _measurement(self, arrival: Arrival, reported: Reported, seq: int) -> None:
         at = event_time(reported, arrival.report, arrival.received)
-        where = self._locator.locate(reported, arrival.report, at)
+        where = self._locator.locate(reported, arrival.report, at, arrival.entry.probe)
         verdict, rule, expectations = self._judged(reported, at, where)
         platform, service = self._of_catalogue(reported)
         measurement = reported.measurement

@@ -1,6 +1,7 @@
 """The analysis process: follows the log, publishes expectations, forgets what is to be forgotten."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -18,9 +19,11 @@ from probe.collector.analyse.publishing import Publisher
 from probe.collector.analyse.rules import lease_opener, published_rules
 from probe.collector.analyse.schema import ViewsError, current_views
 from probe.collector.analyse.whereabouts import Locator
+from probe.collector.complaints import Complaints
 from probe.collector.config_form import CollectorConfig
 from probe.collector.documents import Documents, DocumentsFault
 from probe.collector.keys import online_key
+from probe.collector.log import LogUnavailable
 from probe.collector.log.sqlite import SqliteLog
 from probe.collector.replay import READY, alone, take_up
 from probe.collector.retention import Keep, erase, prune
@@ -28,16 +31,43 @@ from probe.collector.retention import Keep, erase, prune
 _LOG = logging.getLogger(__name__)
 _LOOK = 5.0  # seconds between two looks for what others changed
 _PRUNE = 3600.0
+_PAUSE = 5.0  # seconds before analysis is begun anew
+_OF_FILES = (LogUnavailable, DocumentsFault, AccountsFault, ViewsError, sqlite3.OperationalError)
+_OF_DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY})
 
 MakeDetector = Callable[[Analysis, Journal], Detector]
 
 
 async def run(config: CollectorConfig, clock: Clock, make_detector: MakeDetector | None = None) -> None:
-    """Until cancelled. Raises CatalogueError, DocumentsFault, ViewsError, LogDamaged where it cannot go on."""
-    async with _parts(config, clock, make_detector) as worker, trio.open_nursery() as nursery:
-        nursery.start_soon(worker.follower.run)
-        nursery.start_soon(worker.look_around)
-        nursery.start_soon(worker.prune)
+    """Until cancelled. Raises CatalogueError, DocumentsFault, ViewsError, LogDamaged where it cannot begin. A disk that
+    is full later is waited for, and then begun anew from what is written: the pages of this process go on meanwhile."""
+    complaints = Complaints(_LOG, "analysis goes on")
+    began = False
+    while True:
+        try:
+            async with _parts(config, clock, make_detector) as worker, trio.open_nursery() as nursery:
+                began = True
+                worker.follower.heard = lambda _: complaints.end()
+                nursery.start_soon(worker.follower.run)
+                nursery.start_soon(worker.look_around)
+                nursery.start_soon(worker.prune)
+        except (BaseExceptionGroup, *_OF_FILES) as fault:
+            if not (began and _may_pass(fault)):
+                raise
+            complaints.begin(f"analysis waits for the disk: {_first(fault)}")
+        await trio.sleep(_PAUSE)
+
+
+def _may_pass(fault: BaseException) -> bool:
+    if isinstance(fault, BaseExceptionGroup):
+        return all(map(_may_pass, fault.exceptions))
+    if isinstance(fault, sqlite3.OperationalError):
+        return getattr(fault, "sqlite_errorcode", 0) & 0xFF in _OF_DISK
+    return isinstance(fault, _OF_FILES)
+
+
+def _first(fault: BaseException) -> BaseException:
+    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
 
 
 @asynccontextmanager

@@ -147,7 +147,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk ends it by itself, or leaves it open, as it comes
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

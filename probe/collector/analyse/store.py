@@ -11,6 +11,7 @@ from probe.wire.reports import Role
 
 READER = "analysis"
 _DAY = 86_400_000
+_MOST_ENDPOINTS = 50_000
 _COLUMN = {outcome: index for index, outcome in enumerate(OUTCOMES)}
 _ADD = ", ".join(f"{outcome} = {outcome} + excluded.{outcome}" for outcome in OUTCOMES)
 _EMPTY = " AND ".join(f"{outcome} = 0" for outcome in OUTCOMES)
@@ -23,7 +24,8 @@ class Store:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._probes = {name: number for number, name in connection.execute("SELECT id, name FROM probes")}
-        self._endpoints = {url: number for number, url in connection.execute("SELECT id, url FROM endpoints")}
+        known = connection.execute("SELECT id, url FROM endpoints ORDER BY id LIMIT ?", (_MOST_ENDPOINTS,))
+        self._endpoints = {url: number for number, url in known}
         self._networks = dict(connection.execute("SELECT asn, name FROM networks"))
         cells = connection.execute("SELECT id, country, asn, platform, service, scope FROM cells")
         self._cells = {CellKey(*key): number for number, *key in cells}
@@ -75,9 +77,14 @@ class Store:
         return number
 
     def endpoint(self, url: str) -> int:
+        """What probes measure beyond the catalogue is up to them, so not all of it is remembered here."""
         number = self._endpoints.get(url)
         if number is None:
-            number = self._endpoints[url] = self._inserted("INSERT INTO endpoints (url) VALUES (?)", (url,))
+            row = self.connection.execute("SELECT id FROM endpoints WHERE url = ?", (url,)).fetchone()
+            number = row[0] if row else self._inserted("INSERT INTO endpoints (url) VALUES (?)", (url,))
+            if len(self._endpoints) >= _MOST_ENDPOINTS:
+                self._endpoints.clear()
+            self._endpoints[url] = number
         return number
 
     def cell(self, key: CellKey) -> int:

@@ -60,9 +60,12 @@ class Locator:
         self._opener = opener
         self._leases: dict[tuple[str, str], Held | None] = {}
 
-    def locate(self, reported: Reported, report: Report, at: int) -> Whereabouts:
+    def locate(self, reported: Reported, report: Report, at: int, probe: str) -> Whereabouts:
+        """`probe` sent it: another's lease says nothing of it."""
         network = reported.measurement.network
         lease = self._lease(reported, report, at)
+        if lease is not None and lease.probe not in {None, probe}:
+            lease = None
         if lease is None or lease.proxied or _knows_nothing(lease):
             claim = _merged(network, report.network)
             marks = _CLAIMED | (_PROXIED if lease is not None and lease.proxied else 0)

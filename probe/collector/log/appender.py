@@ -17,7 +17,8 @@ import msgspec
 
 from probe.collector.log.bookmarks import Bookmarks
 from probe.collector.log.days import connected, create_live, day_of, days, ids_file, live_file, naming, sealed_file
-from probe.collector.log.entry import Entry, LogUnavailable
+from probe.collector.log.entry import Entry, LogDamaged, LogUnavailable
+from probe.collector.log.reader import LiveDay
 from probe.collector.log.rows import COLUMNS, key, row
 from probe.collector.log.sealed import SealedDay
 
@@ -48,6 +49,7 @@ class Appender:
         self._next = 1
         self._live: sqlite3.Connection | None = None
         self._older: list[_Older] = []
+        self._older_of = ""  # the day before which those are
         self._lock = _locked(folder)
         try:
             self._open_newest()
@@ -59,6 +61,8 @@ class Appender:
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """The positions, all durable on return. Raises LogUnavailable and keeps none of them, or LogDamaged."""
         self._turn_to(max(day_of(entry.received_at) for entry in entries))
+        if self._older_of != self._day:
+            self.refresh_ids()
         before = self._next
         with naming(self._path):
             try:
@@ -77,9 +81,7 @@ class Appender:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        for older in self._older:
-            older.connection.close()
-        self._older = []
+        self._close_older()
         if self._live is not None:
             self._live.close()
             self._live = None
@@ -110,8 +112,11 @@ class Appender:
             with closing(SealedDay(sealed_file(self._folder, sealed[-1]))) as newest:
                 self._next = newest.last + 1
             self._day = sealed[-1]
-        elif live:
-            self._open(live[-1])
+        else:
+            for day in live[:-1]:  # the newest may have been made in vain, while one before it grew on
+                self._next = max(self._next, _end_of(live_file(self._folder, day)))
+            if live:
+                self._open(live[-1])
         self.refresh_ids()
 
     def _skip_what_was_read(self) -> None:
@@ -129,32 +134,69 @@ class Appender:
         day = max(day, self._day)
         while sealed_file(self._folder, day).exists():
             day = (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
-        if self._live is not None:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._live.close()
-            self._live = None
         create_live(self._folder, day, self._next)
         self._open(day)
-        self.refresh_ids()
 
     def _open(self, day: str) -> None:
-        self._day, self._path = day, live_file(self._folder, day)
-        self._live = connected(self._path, write=True)
-        with naming(self._path):
-            last = self._live.execute("SELECT max(position) FROM entries").fetchone()[0]
-            self._next = (last or self._live.execute("SELECT first FROM day").fetchone()[0] - 1) + 1
+        """In place of the file before it, which goes on to be written where this one cannot be opened."""
+        path = live_file(self._folder, day)
+        opened = connected(path, write=True)
+        try:
+            following = _following(opened, path, self._next)
+        except BaseException:
+            opened.close()
+            raise
+        self._close_live()
+        self._live, self._day, self._path, self._next = opened, day, path, following
+
+    def _close_live(self) -> None:
+        if self._live is None:
+            return
+        try:
+            with naming(self._path):
+                self._live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except LogUnavailable as fault:  # it stays in the write-ahead log, where readers find it too
+            _LOGGER.warning("%s", fault)
+        self._live.close()
+        self._live = None
 
     def refresh_ids(self) -> None:
         """Look at the files whose ids are still known anew: those of the last days before the current one."""
-        for older in self._older:
-            older.connection.close()
-        self._older = []
+        self._close_older()
         if not self._day:
             return
         oldest = (dt.date.fromisoformat(self._day) - dt.timedelta(days=REPEATS_KNOWN)).isoformat()
         for day in days(self._folder, "live.sqlite", "ids.sqlite"):
             if oldest <= day and (day < self._day or self._live is None):
                 self._older += _ids_of(self._folder, day)
+        self._older_of = self._day
+
+    def _close_older(self) -> None:
+        """Until they are looked at again nothing is appended: a repeat would not be known."""
+        self._older_of = ""
+        for older in self._older:
+            older.connection.close()
+        self._older = []
+
+
+def _end_of(path: Path) -> int:
+    """The position after its last one; 0 where it cannot be read, which readers tell."""
+    try:
+        with closing(LiveDay(path)) as day:
+            return day.last() + 1
+    except LogDamaged as fault:
+        _LOGGER.error("%s", fault)  # noqa: TRY400 (its one line says all)
+        return 0
+
+
+def _following(live: sqlite3.Connection, path: Path, known: int) -> int:
+    """The position after the last one of this file, and of those before it (`known`). An empty file learns it."""
+    with naming(path):
+        (last,) = live.execute("SELECT max(position) FROM entries").fetchone()
+        (first,) = live.execute("SELECT first FROM day").fetchone()
+        if last is None and first < known:
+            live.execute("UPDATE day SET first = ?", (known,))
+    return max(known, int(first), int(last or 0) + 1)
 
 
 def _ids_of(folder: Path, day: str) -> list[_Older]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import trio
 
+from probe.collector.complaints import Complaints
 from probe.collector.log.appender import Appender
 from probe.collector.log.entry import Entry, LogDamaged, LogUnavailable
 
@@ -42,6 +43,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Waiting | Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._closed = False
+        self._complaints = Complaints(_LOGGER, "the log takes reports again")
         self._began = 0.0  # of the last transaction, by perf_counter
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -121,10 +123,11 @@ class Writer:
         else:
             for waiting, position in zip(batch, positions, strict=True):
                 waiting.position = position
+            self._complaints.end()
         self._token.run_sync_soon(self._settle, batch, time.perf_counter() - began)
 
     def _fail(self, batch: list[_Waiting], fault: Exception) -> None:
-        _LOGGER.error("nothing can be written to the log: %s", fault)
+        self._complaints.begin(f"nothing can be written to the log, and probes are told to come again: {fault}")
         named = fault if isinstance(fault, LogUnavailable | LogDamaged) else LogUnavailable(str(fault))
         for waiting in batch:
             waiting.fault = named

@@ -7,14 +7,15 @@ there.
 
 import enum
 import ipaddress
-from collections.abc import Callable, Sequence
+import urllib.parse
+from collections.abc import Callable
 
 from starlette.requests import Request
 
 from probe.collector.config_form import CollectorConfig, Listen
+from probe.collector.forwarding import was_forwarded
 from probe.wire.reports import Role
 
-_FORWARDED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 _READERS = frozenset({"read", "admin"})
 
 RoleOf = Callable[[str], Role | None]  # of a token; None for one that is unknown or revoked
@@ -45,7 +46,7 @@ class Access:
         header = request.headers.get("authorization")
         if header is not None:
             return self._by_token(header)
-        if self._own and not any(name in request.headers for name in _FORWARDED) and _is_here(request):
+        if self._own and not was_forwarded(request.scope["headers"]) and _is_here(request):
             return Sees.HERE
         if self._public:
             return Sees.PUBLIC
@@ -72,12 +73,14 @@ def _is_here(request: Request) -> bool:
 
 
 def only_here(config: CollectorConfig) -> bool:
-    """Whether the collector listens on this machine alone, and is not behind a proxy."""
-    return not config.trusted_proxies and _loopback(config.listen)
+    """Whether the collector listens on this machine alone, and is not behind a proxy: a Unix socket is opened for one,
+    and what people reach by another address than this machine's has one in front."""
+    host = urllib.parse.urlsplit(config.url).hostname or ""
+    return not config.trusted_proxies and _is_loopback(host) and all(map(_is_local, config.listen))
 
 
-def _loopback(listens: Sequence[Listen]) -> bool:
-    return all(one.path is not None or _is_loopback(one.host) for one in listens)
+def _is_local(listen: Listen) -> bool:
+    return listen.path is None and _is_loopback(listen.host)
 
 
 def _is_loopback(host: str) -> bool:

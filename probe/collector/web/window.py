@@ -14,8 +14,13 @@ from probe.collector.analyse.schema import OUTCOMES
 WINDOW = 900_000  # ms
 _REACHED = frozenset({"ok", "degraded"})
 _VOTES = frozenset({"ok", "degraded", "partial", "blocked", "down"})
-_FRESH = "SELECT serial, cell, probe, at, outcome, marks FROM votes WHERE serial > ? AND closed = 1 AND at >= ?"
-_ONLINE = "SELECT country, asn, count(DISTINCT probe) FROM presence WHERE last >= ? GROUP BY country, asn"
+_VOTE = "SELECT cell, probe, at, outcome, marks FROM votes"
+_FIRST = f"{_VOTE} WHERE +serial > ? AND closed = 1 AND at >= ?"  # by time: the views may hold years
+_FRESH = f"{_VOTE} WHERE serial > ? AND closed = 1 AND +at >= ?"  # by what became known since
+_ONLINE = (
+    "SELECT country, asn, count(DISTINCT probe) FROM presence INDEXED BY presence_last WHERE last >= ?"
+    " GROUP BY country, asn"
+)
 
 _CONTROLS = (
     "SELECT count(DISTINCT probe) FROM presence JOIN probes ON probes.id = probe WHERE last >= ? AND role = 'control'"
@@ -112,14 +117,16 @@ class Window:
     def _added(self, views: sqlite3.Connection, since: int) -> set[int]:
         dirty: set[int] = set()
         places = _Places(views, self.cells)
-        for serial, number, probe, at, outcome, marks in views.execute(_FRESH, (self._serial, since)):
-            self._serial = max(self._serial, serial)
+        (newest,) = views.execute("SELECT coalesce(max(serial), 0) FROM votes").fetchone()
+        find = _FRESH if self._serial else _FIRST
+        for number, probe, at, outcome, marks in views.execute(find, (self._serial, since)):
             if not counts(marks):
                 continue
             cell = places.cell(number)
             if cell is not None and cell.votes.get(probe, (0, ""))[0] <= at:
                 cell.votes[probe] = (at, outcome)
                 dirty.add(number)
+        self._serial = newest
         return dirty
 
     def _renamed(self, views: sqlite3.Connection) -> set[int]:

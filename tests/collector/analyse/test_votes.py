@@ -184,6 +184,20 @@ def test_where_the_collector_knows_no_network_what_the_probe_found_out_since_its
     assert (vote["asn"], vote["marks"]) == (TURK.asn, Mark.CLAIMED)
 
 
+@pytest.mark.parametrize(
+    ("given_to", "asn", "marks"), [("p1", 9121, 0), (None, 9121, 0), ("p2", 1, Mark.CLAIMED), ("", 1, Mark.CLAIMED)]
+)
+def test_a_lease_speaks_for_the_probe_that_it_was_given_to_and_for_no_other(
+    fleet: Fleet, given_to: str | None, asn: int, marks: int
+) -> None:
+    """Or one probe in a network could lend its place to any number of others."""
+    item = world.reported(world.healthy("facebook.com"), at=START, round=R1, network=Network(country="DE", asn=1))
+    report = msgspec.structs.replace(world.report([item], START), leases={"1": world.lease(TURK, probe=given_to)})
+    fleet.analysis.advance([world.entry(report, 1, START, probe="p1")])
+    (vote,) = fleet.votes()
+    assert (vote["asn"], vote["marks"]) == (asn, marks)
+
+
 def test_a_lease_that_nobody_signed_or_that_had_expired_is_no_lease(fleet: Fleet) -> None:
     item = world.reported(world.healthy("facebook.com"), at=START, round=R1, network=Network(country="DE", asn=1))
     forged = msgspec.structs.replace(world.lease(TURK), signature="AAAA")

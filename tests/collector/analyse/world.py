@@ -5,6 +5,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -88,7 +89,7 @@ def silent(host: str) -> Measurement:
     return records.https(host, tcp=records.TIMEOUT)
 
 
-def lease(network: Network, moment: dt.datetime = START, **more: bool) -> Signed:
+def lease(network: Network, moment: dt.datetime = START, **more: Any) -> Signed:
     document = Lease(
         issued_at=moment - dt.timedelta(minutes=1),
         expires_at=moment + dt.timedelta(hours=12),

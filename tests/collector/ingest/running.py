@@ -1,14 +1,18 @@
 """A collector's process on this machine: set up, started, asked, stopped or killed."""
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +20,7 @@ import httpx
 
 from probe.clock import SystemClock
 from probe.collector.accounts import Accounts
-from probe.collector.config import CollectorConfig, load_config
+from probe.collector.config import CollectorConfig, load_config, parse_config
 from probe.collector.keys import found
 from probe.wire.reports import Role
 
@@ -32,10 +36,19 @@ def free_port() -> int:
 def configured(folder: Path, text: str = "") -> CollectorConfig:
     """Keys, documents and a configuration with a free port, in the folder."""
     file = folder / "collector.yaml"
-    file.write_text(f"state: state\nlisten: 127.0.0.1:{free_port()}\nurl: http://collector.example\n{text}")
+    file.write_text(f"state: state\nlisten: 127.0.0.1:{free_port()}\n{text}")
     config = load_config(file)
-    found(config, folder / "catalogue.pem", SystemClock().now())
+    shutil.copytree(_founded(), folder, dirs_exist_ok=True)
     return config
+
+
+@cache
+def _founded() -> Path:
+    """Keys and signed documents, to be copied: packing the catalogue takes its time."""
+    folder = Path(tempfile.mkdtemp(prefix="founded-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    found(parse_config("state: state\n", folder / "collector.yaml"), folder / "catalogue.pem", SystemClock().now())
+    return folder
 
 
 def base(config: CollectorConfig) -> str:

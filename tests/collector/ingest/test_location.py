@@ -66,7 +66,7 @@ async def test_a_forged_forwarding_header_moves_nobody(world: World, forged: str
     assert await located(world, TURKISH, forged) == PROXIED
 
 
-@pytest.mark.parametrize("header", ["via", "forwarded"])
+@pytest.mark.parametrize("header", ["via", "forwarded", "x-real-ip", "x-forwarded-proto"])
 async def test_a_proxy_that_names_itself_hides_the_sender(world: World, header: str) -> None:
     assert await located(world, TURKISH, **{header: "1.1 somewhere"}) == PROXIED
 
@@ -124,6 +124,11 @@ async def test_a_lease_says_what_the_tables_say_for_its_time(world: World, clock
     assert not found.claimed
     assert found.issued_at == clock.now()
     assert (found.expires_at - found.issued_at).total_seconds() == world.config.lease
+
+
+async def test_a_lease_names_the_probe_that_it_was_given_to(world: World) -> None:
+    found = [await lease(world), await lease(world)]
+    assert {one.probe for one in found} == {account.probe for account in world.accounts.probes()}
 
 
 async def test_a_lease_repeats_a_claim_only_where_no_table_can_know_and_marks_it(world: World) -> None:

@@ -118,6 +118,16 @@ async def test_nobodys_address_is_passed_on(pages: tuple[Pages, httpx.AsyncClien
     assert "127.0.0.1" not in told.replace(client.base_url.netloc.decode(), "")
 
 
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP", "X-Forwarded-Host"]
+)
+async def test_that_a_proxy_stood_before_us_is_passed_on(pages: tuple[Pages, httpx.AsyncClient], name: str) -> None:
+    _, client = pages
+    told = (await client.get("/", headers={name: "88.255.1.1"})).json()["headers"]
+    assert (told["forwarded"], "88.255.1.1" in told.values()) == ("for=hidden", False)
+    assert "forwarded" not in (await client.get("/")).json()["headers"]
+
+
 async def test_a_large_page_comes_whole(pages: tuple[Pages, httpx.AsyncClient]) -> None:
     _, client = pages
     answer = await client.get("/large")

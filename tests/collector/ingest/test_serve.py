@@ -209,6 +209,17 @@ def test_ingest_goes_on_whatever_becomes_of_the_pages_and_comes_back_itself(conf
     assert "ingest ended with status -9: started again" in collector.said
 
 
+def test_analysis_and_pages_stand_behind_ingest_for_the_processor(config: CollectorConfig) -> None:
+    with running(config, "--role", "all") as collector:
+        until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})
+        parts = parts_of(collector.process.pid)
+        until(lambda: niceness(parts["analyse"]) > niceness(parts["ingest"]))
+
+
+def niceness(process: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, process)
+
+
 def test_nothing_is_left_when_the_first_process_is_killed(config: CollectorConfig) -> None:
     with running(config, "--role", "all") as collector:
         until(lambda: set(parts_of(collector.process.pid)) == {"ingest", "analyse"})

@@ -12,9 +12,13 @@ import pytest
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from probe.collector.analyse.crowds import Names
 from probe.collector.analyse.schema import VIEWS
+from probe.collector.ingest_app import application
+from probe.collector.ingest_relay import Relay
 from probe.collector.log.sqlite import SqliteLog
 from probe.collector.web.access import Access
 from probe.collector.web.app import Web
@@ -89,7 +93,9 @@ async def serving(
     at: dt.datetime = world.START + 2 * DAY,
     agreed: frozenset[int] = frozenset(),
     incidents: Incidents | None = None,
+    behind: Path | None = None,
 ) -> AsyncIterator[Served]:
+    """`behind`: a Unix socket on which the pages are, with the relay of ingest before them."""
     clock = Now(at)
     reading = Reading(lambda: state / VIEWS)
     log = await SqliteLog.open(state / "log", writable=False)
@@ -105,13 +111,14 @@ async def serving(
     )
     listening = socket.create_server(("127.0.0.1", 0))
     base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    config = Config()
-    config.bind = [f"fd://{listening.detach()}"]
-    config.graceful_timeout = 1
+    front = f"fd://{listening.detach()}"
     stop = trio.Event()
+    web = Web(site, feed_routes(site, "a collector", base)).app
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_serve, Web(site, feed_routes(site, "a collector", base)), config, stop)
+            await nursery.start(_serve, web, front if behind is None else f"unix:{behind}", stop)
+            if behind is not None:
+                await nursery.start(_serve, application([Mount("/", Relay(behind))], 100), front, stop)
             async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
                 yield Served(client, clock, state)
             stop.set()
@@ -121,9 +128,12 @@ async def serving(
 
 
 async def _serve(
-    web: Web, config: Config, stop: trio.Event, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
+    app: ASGIApp, bind: str, stop: trio.Event, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    await serve(web.app, config, shutdown_trigger=stop.wait, task_status=task_status, mode="asgi")  # type: ignore[arg-type]
+    config = Config()
+    config.bind = [bind]
+    config.graceful_timeout = 1
+    await serve(app, config, shutdown_trigger=stop.wait, task_status=task_status, mode="asgi")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class Asker(NamedTuple):
 
 
 ASKERS = {
-    "a probe with a report": Asker("probe", ("report",), "fuzzing", 7),
+    "a probe with a report": Asker("probe", ("report",), "fuzzing", 5),
     "a probe": Asker("probe", OF_PROBES),
     "a reader": Asker("read", PAGES, "coverage,fuzzing,stateful"),
     "a stranger": Asker(None, ("reachability", *PAGES, *OF_PROBES, "erase"), "fuzzing"),
