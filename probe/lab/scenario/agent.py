@@ -60,9 +60,9 @@ class Agent:
             return Said(vantage=self.vantage, fault=str(error))
         return Said(vantage=self.vantage, words=words_of([*state.get("services", ()), *state.get("platforms", ())]))
 
-    def stop(self) -> None:
+    def end(self) -> None:
         if self._running is not None:
-            self._running.stop()
+            self._running.end()
 
     def _form(self, scenario: Scenario, catalogue: Path) -> dict[str, object]:
         """JSON is YAML too."""

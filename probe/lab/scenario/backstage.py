@@ -3,14 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from probe.lab.model import CommandFailed, LabError
 from probe.lab.processes import environment, run_inside
 
 _PATIENCE = 120.0  # seconds for a command: many of them start at the same time
-_STOP = 10.0
 
 
 class Backstage:
@@ -36,7 +34,7 @@ class Backstage:
 
 
 class Running:
-    """One of them, until it is stopped. Its log stays in the lab's folder as long as the lab."""
+    """One of them, until it is ended. Its log stays in the lab's folder as long as the lab."""
 
     def __init__(self, namespace: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         self._log = log
@@ -56,11 +54,7 @@ class Running:
             said = self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             raise LabError(f"{self._log.stem} ended with {self._process.returncode}: {said[-1]}")
 
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP)
+    def end(self) -> None:
+        """At once: what it keeps goes with the lab."""
+        self._process.kill()
+        self._process.wait()

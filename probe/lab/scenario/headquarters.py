@@ -71,9 +71,9 @@ class Headquarters:
         found: dict[str, Any] = json.loads(body)
         return found
 
-    def close(self) -> None:
+    def end(self) -> None:
         if self._running is not None:
-            self._running.stop()
+            self._running.end()
 
     def _command(self, *arguments: str) -> str:
         return self._backstage.command(self._namespace, ["collector", *arguments])

@@ -7,7 +7,7 @@ probe is asked what it makes of the platforms; at the end the collector is asked
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Protocol
 
 import msgspec
@@ -72,7 +72,7 @@ def play(scenario: Scenario, watcher: Watcher, speed: float | None = None, compa
     population = Population(scenario)
     catalogue = subset(shipped_catalogue(), scenario)
     lab = Lab(_world(scenario, population), networks=population.customers, controls=population.controls, geo=True)
-    with termination_unwinds(), lab, Crew() as crew, company.beside(lab):
+    with termination_unwinds(), lab, Crew() as crew, ExitStack() as stack:
         folder = write_catalogue(catalogue, lab.folder / _CATALOGUE)
         backstage = Backstage(lab.folder, lab.ca_file)
         watcher.stands(vantages := tuple(population.vantages(lab)))
@@ -80,10 +80,14 @@ def play(scenario: Scenario, watcher: Watcher, speed: float | None = None, compa
         clock = Clock(backstage.clock_file, early, speed or scenario.speed)
         collector = Headquarters(lab, backstage, folder, [isp.asn for isp in scenario.isps], company.collector)
         agents = [Agent(vantage, backstage, scenario, folder) for vantage in vantages]
-        _start(collector, agents, crew)
-        stage = _Stage(scenario, catalogue, lab, agents)
-        rounds = tuple(stage.rounds(clock, watcher))
-        return Played(rounds=rounds, incidents=tuple(collector.incidents()))
+        programs: list[Headquarters | Agent] = [collector, *agents]
+        for program in programs:
+            stack.callback(program.end)
+        with company.beside(lab):
+            _start(collector, agents, crew)
+            stage = _Stage(scenario, catalogue, lab, agents)
+            rounds = tuple(stage.rounds(clock, watcher))
+            return Played(rounds=rounds, incidents=tuple(collector.incidents()))
 
 
 def _start(collector: Headquarters, agents: Sequence[Agent], crew: Crew) -> None:
