@@ -45,7 +45,8 @@ def test_the_incident_of_february_2020_is_found_told_and_ended() -> None:
         pytest.skip(str(error))
     scenario, room = load_scenario(find("turkey-2020-02-27")), AlarmRoom()
     played = play(scenario, Nobody(), SPEED, room.company)
-    failed = [check for check in verify(scenario, played.rounds, played.incidents) if not check.held]
+    checks = verify(scenario, played.rounds, played.incidents)
+    failed = [f"{check.what}: {check.seen}" for check in checks if not check.held]
     assert failed == []
     (incident,) = played.incidents
     name = incident["id"]

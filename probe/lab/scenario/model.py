@@ -92,7 +92,9 @@ class Phase(Form, frozen=True, kw_only=True, rename={"since": "from"}):
 
 class Expect(Form, frozen=True, kw_only=True):
     """What the collector makes of it, `phases` apart: the number of `incidents`, their `kinds`, the ISPs in the `order`
-    of their onsets, platforms `blocked` and restricted in `partial`, no others, and in how many `segments`."""
+    of their onsets, platforms `blocked` and restricted in `partial`, no others, and in how many `segments`. `settled`:
+    rounds after a change until every probe has tested everything again; more where much is silent, since the clock is
+    fast and timeouts are real."""
 
     incidents: Annotated[int, msgspec.Meta(ge=0)] | None = None
     kinds: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ class Expect(Form, frozen=True, kw_only=True):
     partial: tuple[str, ...] = ()
     segments: Annotated[int, msgspec.Meta(ge=1)] | None = None
     end: End | None = None
+    settled: Annotated[int, msgspec.Meta(ge=1)] = 2
     phases: tuple[Phase, ...] = ()
 
 

@@ -10,7 +10,6 @@ from probe.lab.scenario.history import Cell, Round
 from probe.lab.scenario.model import End, Expect, First, Phase, Scenario
 
 _MOST_TOLD = 3
-_SETTLED = 2  # rounds after a change until every probe has tested everything again
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +127,7 @@ class _Seen:
         return Check(what=what, held=not faults, seen="; ".join(faults[:_MOST_TOLD]) + more)
 
     def _faults(self, phase: Phase) -> Iterator[str]:
-        settled = dt.timedelta(seconds=_SETTLED * self._scenario.interval)
+        settled = dt.timedelta(seconds=self._scenario.expect.settled * self._scenario.interval)
         rounds = [r for r in self._rounds if _within_phase(phase, r.at, settled)]
         if not rounds:
             yield "no round then"
