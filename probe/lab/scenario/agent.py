@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.lab.scenario.backstage import Backstage, Running
-from probe.lab.scenario.history import Said, words_of
+from probe.lab.scenario.history import Said, Word, words_of
 from probe.lab.scenario.inside import get
 from probe.lab.scenario.model import Scenario
 from probe.lab.scenario.population import Vantage
@@ -58,7 +58,10 @@ class Agent:
             state: dict[str, Any] = json.loads(get(self.vantage.namespace, *_EXPORTER, "/status"))
         except (OSError, ValueError) as error:
             return Said(vantage=self.vantage, fault=str(error))
-        return Said(vantage=self.vantage, words=words_of([*state.get("services", ()), *state.get("platforms", ())]))
+        words = words_of([*state.get("services", ()), *state.get("platforms", ())])
+        if state["round"].get("void"):  # what it knows is from before
+            words = dict.fromkeys(words, Word(outcome="void"))
+        return Said(vantage=self.vantage, words=words)
 
     def end(self) -> None:
         if self._running is not None:
