@@ -24,7 +24,7 @@ NETWORK_CHECKS = ("network", "resolver", "trusted resolvers", "ipv6", "clock", "
 
 async def examine(config: AgentConfig, file: Path, clock: Clock) -> AsyncIterator[Finding]:
     """Each finding as soon as it is there. Raises nothing of the machine's or the network's making."""
-    yield fine("configuration", f"{file} can be used")
+    yield _configuration(file)
     for check in (machine.consent, machine.state_folder, machine.disk, machine.spool, machine.tables, machine.daemon):
         yield check(config)
     credentials, enrolment = _enrolment(config)
@@ -44,6 +44,12 @@ async def examine(config: AgentConfig, file: Path, clock: Clock) -> AsyncIterato
         yield found
     async for found in network.collector(config, credentials, clock):
         yield found
+
+
+def _configuration(file: Path) -> Finding:
+    if not file.exists():
+        return note("configuration", f"none at {file}; defaults hold")
+    return fine("configuration", f"{file} can be used")
 
 
 def _enrolment(config: AgentConfig) -> tuple[Credentials | None, Finding]:

@@ -24,7 +24,8 @@ def consent(config: AgentConfig) -> Finding:
     try:
         given = require_consent(config.state)
     except ConsentError as error:
-        return trouble("consent", str(error), "run `probe setup`")
+        seen, _, more = str(error).partition(": run `probe setup`")
+        return trouble("consent", seen, f"run `probe setup`{more.removesuffix(' first')}")
     return fine("consent", f"given on {given.agreed_at:%Y-%m-%d}, to text {given.text}")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import click
 
 from probe.cli.catalogue_sign import keys, sign
+from probe.cli.countries import country_code
 from probe.cli.faults import WRONG_USAGE, Fault, write_file
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def list_endpoints(path: Path | None, wanted: tuple[str, ...], form: str) -> Non
         _print_json(_endpoint_fields(endpoint) for endpoint in endpoints)
     else:
         rows = [(e.platform, e.service, e.url, e.group or "", e.confidence, e.source) for e in endpoints]
-        _print_table(("platform", "service", "endpoint", "group", "conf", "source"), rows)
+        header = ("platform", "service", "endpoint", "group", "conf", "source")
+        _print_table(header, rows, {"endpoint": 28, "source": 12})
 
 
 @catalogue.command()
@@ -80,7 +82,7 @@ def check(path: Path | None) -> None:
     folder = path or _default_path()
     counts, faults = _survey(folder)
     if faults:
-        _fail(faults)
+        _fail([_placed(fault, folder) for fault in faults])
     click.echo(f"{folder}: fine: {', '.join(counts)}")
 
 
@@ -96,7 +98,7 @@ def fingerprints() -> None:
 
 @fingerprints.command("list")
 @click.option("--file", "file", type=_PATH, help="File of fingerprints; the shipped one by default.")
-@click.option("--country", help="Only those of this country (two letters), and those of none.")
+@click.option("--country", metavar="XX", callback=country_code, help="Only those of this country, and those of none.")
 @_FORMAT
 def list_fingerprints(file: Path | None, country: str | None, form: str) -> None:
     """List the markers, what each is a mark of, and how sure it is.
@@ -109,19 +111,16 @@ def list_fingerprints(file: Path | None, country: str | None, form: str) -> None
     import msgspec
 
     found = _load_fingerprints(file)
-    code = country.upper() if country else None
-    shown = [f for f in found if code is None or not f.countries or code in f.countries]
+    shown = [f for f in found if country is None or not f.countries or country in f.countries]
     if form == "json":
         _print_json({"kind": "fingerprint", **msgspec.to_builtins(fingerprint)} for fingerprint in shown)
     else:
-        header = ("name", "scope", "confidence", "countries", "location", "type", "pattern")
-        _print_table(
-            header,
-            [
-                (f.name, f.scope, str(f.confidence), ",".join(f.countries), f.location, f.pattern_type, f.pattern)
-                for f in shown
-            ],
-        )
+        header = ("name", "scope", "conf", "country", "location", "type", "pattern")
+        rows = [
+            (f.name, f.scope, str(f.confidence), ",".join(f.countries), f.location, f.pattern_type, f.pattern)
+            for f in shown
+        ]
+        _print_table(header, rows, {"name": 20, "location": 8, "pattern": 15}, folded=("pattern",))
 
 
 @fingerprints.command("import")
@@ -223,6 +222,12 @@ def _endpoint_fields(endpoint: Endpoint) -> dict[str, object]:
     return {**head, **fields, "scheme": target["scheme"], "host": target["host"], "port": target["port"]}
 
 
+def _placed(fault: str, folder: Path) -> str:
+    """Files of a catalogue are named by their place in it; here they are the person's."""
+    name, colon, _ = fault.partition(":")
+    return f"{folder / fault}" if colon and folder.is_dir() and (folder / name).is_file() else fault
+
+
 def _fail(faults: Sequence[str]) -> NoReturn:
     for fault in faults:
         click.echo(f"Error: {fault}", err=True)
@@ -245,19 +250,16 @@ def _print_json(objects: Iterable[dict[str, object]]) -> None:
         click.echo(msgspec.json.encode(item).decode())
 
 
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table where a person looks; tab-separated lines where a program does."""
+def _print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], least: dict[str, int], folded: tuple[str, ...] = ()
+) -> None:
+    """A table where a person looks, as `table_of` makes it; tab-separated lines where a program does."""
     if not sys.stdout.isatty():
         for row in rows:
             click.echo("\t".join(row))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from probe.cli.display import Screen
+    from probe.cli.narrow import table_of
 
-    table = Table(box=None, header_style="bold")
-    for column in header:
-        table.add_column(column, no_wrap=column != header[-1], overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    screen = Screen(sys.stdout)
+    screen.print(table_of(header, rows, room=screen.width, least=least, folded=folded))

@@ -15,6 +15,7 @@ from probe.cli.collector_backup import backup, publish, restore
 from probe.cli.collector_export import export
 from probe.cli.collector_faults import collector_faults
 from probe.cli.collector_replay import replay
+from probe.cli.collector_token import token
 
 if TYPE_CHECKING:
     from probe.clock import Clock
@@ -35,7 +36,7 @@ def collector() -> None:
     """
 
 
-for _command in (invite, probes, revoke, publish, export, replay, backup, restore):
+for _command in (invite, token, probes, revoke, publish, export, replay, backup, restore):
     collector.add_command(_command)
 
 
@@ -58,8 +59,9 @@ def init(config: Path, catalogue_key: Path, state: Path | None, url: str | None)
 
     with collector_faults():
         from probe.collector.config import load_config
-        from probe.collector.keys import found
+        from probe.collector.keys import found, has_a_place
 
+        has_a_place(catalogue_key)
         first_configuration(config, state, url)
         loaded = load_config(config)
         is_new = not catalogue_key.exists()
@@ -102,24 +104,46 @@ def _serve_all(config: CollectorConfig) -> None:
     from probe.collector.supervise import Stopped, supervise
 
     online_key(config)
+    _check_tables(config)
     more = controls(config, _clock().now())
     where = ", ".join(map(str, config.listen))
+
+    def announce() -> None:
+        click.echo(f"listening on {where}; reached by {config.url}", err=True)
+        _warn_without_tables(config)
+
     try:
         trio.run(
             lambda: supervise(
                 config,
                 options=_logging_options(),
                 more=more,
-                announce=lambda: click.echo(f"listening on {where}; reached by {config.url}", err=True),
+                announce=announce,
             )
         )
     except Stopped as stopped:
         raise (Fault if stopped.status == Fault.exit_code else Failed)(str(stopped)) from None
 
 
+def _check_tables(config: CollectorConfig) -> None:
+    """Before a port is open. Raises GeoError."""
+    from probe.catalogue.geo import GeoTables
+
+    GeoTables.open(config.geo).close()
+
+
+def _warn_without_tables(config: CollectorConfig) -> None:
+    if not config.geo:
+        click.echo(
+            f"{config.file}: no table in geo: networks are only claimed by probes, and no incident can be confirmed",
+            err=True,
+        )
+
+
 def _serve_roles(config: CollectorConfig, roles: frozenset[str]) -> None:
     import trio
 
+    from probe.collector.keys import online_key
     from probe.collector.serve import SUPERVISED, ingest, views
 
     clock, alone = _clock(), not os.environ.get(SUPERVISED)
@@ -128,6 +152,10 @@ def _serve_roles(config: CollectorConfig, roles: frozenset[str]) -> None:
 
         raise Fault("--role ingest stands alone: it is a process of its own; --role all runs everything")
     if "ingest" in roles:
+        if alone:
+            online_key(config)
+            _check_tables(config)
+            _warn_without_tables(config)
         trio.run(lambda: ingest(config, clock, relayed=not alone))
     else:
         trio.run(lambda: views(config, clock, analyse="analyse" in roles, web="web" in roles, alone=alone))

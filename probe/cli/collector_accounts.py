@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from probe.cli.collector_faults import collector_faults
+from probe.cli.collector_token import READING
 from probe.cli.faults import Failed, Fault
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from probe.collector.accounts import Account, Accounts
     from probe.collector.config import CollectorConfig
@@ -40,10 +43,14 @@ _FORM = click.option(
 def invite(*, path: Path, role: str, steward: str | None, expires: str | None, count: int, form: str) -> None:
     """Make an invitation: it lets one probe in, once, until it expires. It is shown here and kept nowhere.
 
+    The second line is what whoever gets it pastes into a terminal. The roles read and admin are for people, who
+    then see what the public does not.
+
     \b
     Example:
       probe collector invite --config collector.yaml --steward "Ayşe, Izmir"
       probe collector invite --config collector.yaml --role control
+      probe collector invite --config collector.yaml --role read
     """
     if role == "probe" and not (steward or "").strip():
         raise Fault("--steward is missing: name who vouches for this probe (its owner, as you know them)")
@@ -51,7 +58,7 @@ def invite(*, path: Path, role: str, steward: str | None, expires: str | None, c
         config = _loaded(path)
         links = _invited(config, role, steward.strip() if steward else None, _valid(config, expires), count)
     for link in links:
-        line = f"probe setup --invitation '{link}'"
+        line = _pasted(link, role)
         shown = {"kind": "invitation", "role": role, "steward": steward, "url": link, "command": line}
         click.echo(json.dumps(shown, ensure_ascii=False) if form == "json" else f"{link}\n  {line}")
 
@@ -75,7 +82,7 @@ def probes(path: Path, form: str) -> None:
         for row in rows:
             click.echo(json.dumps({"kind": "probe", **row}, ensure_ascii=False))
     else:
-        _print_table(rows)
+        show_accounts(rows)
 
 
 @click.command()
@@ -84,6 +91,8 @@ def probes(path: Path, form: str) -> None:
 @click.option("--steward", help="Everything that this steward vouches for, open invitations too.")
 def revoke(path: Path, names: tuple[str, ...], steward: str | None) -> None:
     """Revoke tokens. It holds for the very next request, also of a running collector. What was reported stays.
+
+    PROBE may be shortened to its beginning where that stands for one account.
 
     \b
     Example:
@@ -95,11 +104,18 @@ def revoke(path: Path, names: tuple[str, ...], steward: str | None) -> None:
     with collector_faults():
         config = _loaded(path)
         with closing(_accounts(config)) as accounts:
-            unknown = [name for name in names if not accounts.revoke(name, _now())]
+            meant = {name: _begun(name, accounts.probes()) for name in dict.fromkeys(names)}
+            unknown = [name for name, probe in meant.items() if probe is None or not accounts.revoke(probe, _now())]
             gone = accounts.revoke_steward(steward, _now()) if steward is not None else []
-    click.echo(f"revoked: {len(names) - len(unknown) + len(gone)}")
+    click.echo(f"revoked: {len(meant) - len(unknown) + len(gone)}")
     if unknown:
         raise Failed(f"no such account, or revoked already: {', '.join(unknown)}")
+
+
+def _pasted(link: str, role: str) -> str:
+    if role in READING:
+        return f"export PROBE_TOKEN=$(probe collector token '{link}')"
+    return f"probe setup --invitation '{link}'"
 
 
 def _loaded(path: Path) -> CollectorConfig:
@@ -142,15 +158,45 @@ def _shown(account: Account) -> dict[str, Any]:
     return shown
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _begun(name: str, accounts: Sequence[Account]) -> str | None:
+    """The one account that holds and that this is the beginning of."""
+    found = [one.probe for one in accounts if one.revoked_on is None and name and one.probe.startswith(name)]
+    if name in found:
+        return name
+    if len(found) > 1:
+        raise Fault(f"{name!r} stands for {len(found)} accounts: {', '.join(found[:3])}: write more of it")
+    return found[0] if found else None
+
+
+_COLUMNS = ("probe", "role", "steward", "agent", "made on", "last seen", "revoked on")
+_WHOLE = ("probe", "agent")  # to be copied: never cut
+
+
+def show_accounts(rows: list[dict[str, Any]]) -> None:
+    """Drawn on a terminal that is wide enough; elsewhere lines with tabs, for other programs."""
+    cells = [[" ".join(str(row[name.replace(" ", "_")] or "").split()) for name in _COLUMNS] for row in rows]
+    if not (sys.stdout.isatty() and _drawn(cells)):
+        for line in (list(_COLUMNS), *cells):
+            click.echo("\t".join(line))
+
+
+def _drawn(cells: list[list[str]]) -> bool:
+    """Whether there was room for it."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    columns = ("probe", "role", "steward", "agent", "made_on", "last_seen", "revoked_on")
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(str(row[column] or "") for column in columns))
-    Console().print(table)
+    table = Table()
+    for place, name in enumerate(_COLUMNS):
+        widest = max(len(line[place]) for line in (_COLUMNS, *cells))
+        table.add_column(name, overflow="fold", min_width=widest if name in _WHOLE else len(name))
+    for line in cells:
+        table.add_row(*map(escape, line))
+    console = Console()
+    fits = Console(width=1000).measure(table).minimum <= console.width
+    if fits:
+        console.print(table)
+    return fits
 
 
 def _now() -> dt.datetime:

@@ -47,7 +47,7 @@ def publish(path: Path, files: tuple[Path, ...]) -> None:
 def backup(path: Path, target: Path) -> None:
     """Copy log, accounts, documents and the online key into the new folder TARGET, while the collector runs.
 
-    Views are not in it: `probe collector replay` makes them again.
+    Views are not in it: after `probe collector restore`, `probe collector replay` makes them again.
 
     \b
     Example:
@@ -67,6 +67,8 @@ def backup(path: Path, target: Path) -> None:
 def restore(path: Path, source: Path) -> None:
     """Copy a backup into the configured state folder, which must hold no collector yet.
 
+    Then `probe collector replay` makes the views, which no backup holds.
+
     \b
     Example:
       probe collector restore --config collector.yaml /backup/2026-11-22
@@ -78,3 +80,5 @@ def restore(path: Path, source: Path) -> None:
         config = load_config(path)
         manifest = restored(config, source)
     click.echo(f"{config.state}: restored, the log up to position {manifest.last_position}")
+    click.echo(f"Next: probe collector replay --config {path}   (makes the views)")
+    click.echo(f"      probe collector serve --config {path}")

@@ -14,6 +14,7 @@ import click
 
 from probe.cli.collector_accounts import CONFIG
 from probe.cli.collector_faults import collector_faults
+from probe.cli.countries import country_code
 from probe.cli.faults import Failed, Fault
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from probe.collector.export import Selecting, Selection
 
 _PATH = click.Path(path_type=Path)
-_MOMENTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
+_TIME = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
 _OUTCOMES = ("ok", "blocked", "degraded", "down", "inconclusive", "void")
 
 
@@ -33,14 +34,14 @@ _OUTCOMES = ("ok", "blocked", "degraded", "down", "inconclusive", "void")
 @click.option("--format", "form", type=click.Choice(["ooni", "parquet", "csv"]), required=True)
 @click.option("--output", type=_PATH, help="A file, or a folder with --archive; else standard output.")
 @click.option("--archive", is_flag=True, help="Parquet with the whole record of each, a file a day and country.")
-@click.option("--from", "since", type=click.DateTime(_MOMENTS), help="UTC, such as 2026-11-22.")
-@click.option("--to", "until", type=click.DateTime(_MOMENTS), help="UTC; that moment is not in it.")
-@click.option("--country", help="Two letters, such as TR.")
+@click.option("--from", "since", type=_TIME, metavar="TIME", help="UTC: 2026-11-22 or 2026-11-22T06:00:00Z.")
+@click.option("--to", "until", type=_TIME, metavar="TIME", help="UTC; that moment is not in it.")
+@click.option("--country", metavar="XX", callback=country_code, help="Two letters, such as TR.")
 @click.option("--asn", type=click.IntRange(1, 4294967295))
 @click.option("--platform")
 @click.option("--service")
 @click.option("--outcome", type=click.Choice(_OUTCOMES))
-@click.option("--public", is_flag=True, help="Only what may be given to everybody: see below.")
+@click.option("--public", is_flag=True, help="Only what may be given to everybody: see above.")
 def export(*, path: Path, form: str, output: Path | None, archive: bool, public: bool, **filters: Any) -> None:
     """Write measurements for researchers: in OONI's format, as Parquet or as CSV.
 
@@ -63,7 +64,7 @@ def export(*, path: Path, form: str, output: Path | None, archive: bool, public:
         config = load_config(path)
         try:
             count = _exported(config, form, output, archive=archive, selection=_selection(config, filters, public))
-        except (ViewsError, OSError) as error:
+        except ViewsError as error:
             raise Failed(str(error)) from None
     click.echo(f"{count} measurement{'' if count == 1 else 's'} exported", err=True)
 
@@ -72,14 +73,21 @@ def _needs_pyarrow() -> None:
     try:
         import pyarrow  # type: ignore[import-untyped]  # noqa: F401
     except ImportError:
-        raise Fault("pyarrow is missing: pip install 'censorship-probe[archive]'") from None
+        raise Fault(
+            "--format parquet needs pyarrow, which is missing: in the project's folder, "
+            "`.venv/bin/pip install '.[archive]'`"
+        ) from None
 
 
 def _selection(config: CollectorConfig, filters: dict[str, Any], public: bool) -> Selection:
+    from probe.collector.accounts import Accounts
     from probe.collector.export import Selection
 
     since, until = _milliseconds(filters.pop("since")), _milliseconds(filters.pop("until"))
-    return Selection(**filters, since=since, until=until, public=public, agreed=frozenset(config.web.agreed))
+    with closing(Accounts.open(config.accounts_file)) as accounts:
+        erased = accounts.erased_probes()
+    agreed = frozenset(config.web.agreed)
+    return Selection(**filters, since=since, until=until, public=public, agreed=agreed, erased=erased)
 
 
 def _milliseconds(moment: dt.datetime | None) -> int | None:
@@ -131,6 +139,9 @@ def _archived(config: CollectorConfig, selecting: Selecting, folder: Path, *, pu
     from probe.collector.archive import archived
     from probe.collector.log.sqlite import SqliteLog
 
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
     async def run() -> int:
         async with AsyncExitStack() as stack:
             log = await SqliteLog.open(config.log_folder, writable=False)
@@ -168,9 +179,20 @@ def _out(output: Path | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     draft = output.with_name(f".{output.name}.new")
+    with _writing(output):
+        file = draft.open("wb")
     try:
-        with draft.open("wb") as file:
+        with file:
             yield file
-        draft.replace(output)
+        with _writing(output):
+            draft.replace(output)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"{output}: cannot write the export: {error.strerror or error}") from None

@@ -34,13 +34,25 @@ def collector_faults() -> Iterator[None]:
         raise Fault(str(error)) from None
     except refused as error:
         raise Failed(str(error)) from None
+    except BrokenPipeError:
+        raise  # nobody reads on: no fault at all
+    except OSError as error:
+        raise _of_machine(error) from None
     except BaseExceptionGroup as group:
         fault = _only(group)
         if isinstance(fault, wrong):
             raise Fault(str(fault)) from None
         if isinstance(fault, refused):
             raise Failed(str(fault)) from None
+        if isinstance(fault, PermissionError):
+            raise _of_machine(fault) from None
         raise
+
+
+def _of_machine(error: OSError) -> Failed:
+    what = f"{error.filename}: " if error.filename is not None else ""
+    todo = ": run this as the user that the collector runs as" if isinstance(error, PermissionError) else ""
+    return Failed(f"{what}{error.strerror or error}{todo}")
 
 
 def _only(fault: BaseException) -> BaseException:

@@ -14,7 +14,15 @@ _FIRST = """\
 # The collector's configuration (YAML 1.2). Every key is explained in configs/collector/collector.yaml.
 state: {state}
 listen: 127.0.0.1:8640
-{url}"""
+{url}
+# Tables of networks and countries in MaxMind's format, such as GeoLite2's. Without one no incident can be confirmed.
+# geo: [GeoLite2-ASN.mmdb, GeoLite2-Country.mmdb]
+{secure}"""
+_SECURE = """
+# For https:// a certificate of its own, or a reverse proxy before it:
+# tls: {certificate: fullchain.pem, key: privkey.pem}
+# trusted_proxies: [127.0.0.1]
+"""
 
 
 def first_configuration(path: Path, state: Path | None, url: str | None) -> None:
@@ -27,7 +35,8 @@ def first_configuration(path: Path, state: Path | None, url: str | None) -> None
 
     folder = json.dumps(str((state or path.absolute().parent / "collector-state").absolute()))
     line = f"url: {json.dumps(url)}\n" if url else "# url: https://collector.example\n"
-    write_file(path, _FIRST.format(state=folder, url=line).encode(), "the configuration")
+    secure = _SECURE if url and url.startswith("https:") else ""
+    write_file(path, _FIRST.format(state=folder, url=line, secure=secure).encode(), "the configuration")
 
 
 def keep_the_key(key: Path, name: str, config: CollectorConfig, *, is_new: bool) -> str:

@@ -16,6 +16,7 @@ from probe.cli.collector_faults import collector_faults
 from probe.cli.faults import Failed
 
 if TYPE_CHECKING:
+    from probe.collector.accounts import Accounts
     from probe.collector.config import CollectorConfig
 
 _PATH = click.Path(path_type=Path)
@@ -39,16 +40,21 @@ def replay(path: Path, into: Path | None, *, compare: bool) -> None:
     with collector_faults():
         from probe.collector.analyse.schema import ViewsError
         from probe.collector.config import load_config
-        from probe.collector.replay import READY, take_up_if_alone
+        from probe.collector.replay import DRAFT, READY, take_up_if_alone
 
         config = load_config(path)
         if into is not None and into.exists():
             raise Failed(f"{into}: exists already and is not written over: name another file")
+        if into is not None and not into.absolute().parent.is_dir():
+            raise Failed(f"{into}: cannot write the views: there is no folder {into.parent}")
         try:
-            count = _replayed(config, into or config.state / READY)
-            said = _compared(config, into or config.state / READY) if compare else []
+            views = into or config.state / READY
+            draft = views.with_name(DRAFT)
+            count = _replayed(config, draft)
+            said = _compared(config, draft) if compare else []  # before a running analysis takes it up
+            draft.replace(views)
             taken_up = into is None and take_up_if_alone(config.state)
-        except (ViewsError, OSError) as error:
+        except ViewsError as error:
             raise Failed(str(error)) from None
     where = str(into) if into else "in use now" if taken_up else "taken up by the running collector within seconds"
     click.echo(f"{count} measurements; the new views are {'in ' if into else ''}{where}")
@@ -56,29 +62,30 @@ def replay(path: Path, into: Path | None, *, compare: bool) -> None:
         click.echo(line)
 
 
-def _replayed(config: CollectorConfig, file: Path) -> int:
+def _replayed(config: CollectorConfig, draft: Path) -> int:
     import trio
 
+    from probe.collector.accounts import Accounts
     from probe.collector.analyse.rules import lease_opener, published_rules
     from probe.collector.analyse.whereabouts import Locator
     from probe.collector.documents import Documents
     from probe.collector.log.sqlite import SqliteLog
-    from probe.collector.replay import DRAFT, replayed
+    from probe.collector.replay import replayed
 
-    draft = file.with_name(DRAFT)
-
-    async def run(documents: Documents) -> int:
+    async def run(documents: Documents, accounts: Accounts) -> int:
         log = await SqliteLog.open(config.log_folder, writable=False)
         try:
             locator = Locator(lease_opener(documents))
-            return await replayed(log, draft, published_rules(config, documents), locator, _told)
+            rules = published_rules(config, documents)
+            return await replayed(log, draft, rules, locator, erased=accounts.erased_probes, told=_told)
         finally:
             await log.aclose()
 
-    with closing(Documents.open(config.documents_file)) as documents:
-        count = trio.run(run, documents)
-    draft.replace(file)
-    return count
+    with (
+        closing(Documents.open(config.documents_file)) as documents,
+        closing(Accounts.open(config.accounts_file)) as accounts,
+    ):
+        return trio.run(run, documents, accounts)
 
 
 def _compared(config: CollectorConfig, views: Path) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from probe.cli.faults import LARGEST, Fault, read_file
+from probe.cli.numbers import Number
 
 if TYPE_CHECKING:
     from probe.detect.history import Past
@@ -20,7 +21,7 @@ _STDIN = Path("-")
 @click.option("--standing-ok", is_flag=True, help="Take every service as seen working before the first vote.")
 @click.option(
     "--false-alarms-per-year",
-    type=click.FloatRange(0, 1e6, min_open=True),
+    type=Number(0, 1e6, min_open=True),
     default=1.0,
     show_default=True,
     help="What is accepted, of all cells together: the thresholds follow from it.",

@@ -163,7 +163,7 @@ def explained(results: Results) -> Iterator[tuple[str, list[str]]]:
             what = f"{results.name(tally.platform)} {tally.service}"
             yield sentence(what, tally.outcome, tally.techniques[:1], scope=first.scope), [first.evidence[0].text]
     for url, verdict in results.typed.items():
-        if verdict.outcome is not Outcome.OK:
+        if verdict.outcome not in {Outcome.OK, Outcome.VOID}:  # why it is void, the sum says
             said = sentence(url, verdict.outcome, verdict.techniques, scope=verdict.scope)
             yield said, [evidence.text for evidence in verdict.evidence]
 

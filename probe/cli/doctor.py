@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 from probe.cli.faults import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from probe.agent.config import AgentConfig
     from probe.agent.doctor_finding import Finding
@@ -38,7 +39,8 @@ def doctor(ctx: click.Context, file: Path | None, form: str) -> None:
     with owner_faults():
         config = load_config(path) if file is not None or path.exists() else AgentConfig()
         tell = _as_json if form == "json" else _as_lines()
-        wrong = trio.run(_told, config, path, tell)
+        with _folded(tell) if form == "table" else nullcontext(tell) as told:
+            wrong = trio.run(_told, config, path, told)
     if wrong:
         ctx.exit(FAILED)
 
@@ -55,6 +57,30 @@ async def _told(config: AgentConfig, path: Path, tell: Callable[[Finding], None]
         tell(finding)
         wrong += finding.state == "trouble"
     return wrong
+
+
+@contextmanager
+def _folded(tell: Callable[[Finding], None]) -> Iterator[Callable[[Finding], None]]:
+    """Checks that are left out for the same reason are told together."""
+    import msgspec
+
+    left: list[Finding] = []
+
+    def end() -> None:
+        if left:
+            tell(msgspec.structs.replace(left[0], check=", ".join(one.check for one in left)))
+            left.clear()
+
+    def told(finding: Finding) -> None:
+        if left and (left[0].seen, left[0].todo) != (finding.seen, finding.todo):
+            end()
+        if finding.state == "skipped":
+            left.append(finding)
+        else:
+            tell(finding)
+
+    yield told
+    end()
 
 
 def _as_json(finding: Finding) -> None:

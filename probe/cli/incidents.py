@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.cli.countries import country_code
 from probe.cli.faults import Fault
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def incidents() -> None:
 
 @incidents.command("list", epilog="Example: probe incidents list --country TR --since 2026-11-01")
 @_collector
-@click.option("--country", metavar="XX", help="Only in this country.")
+@click.option("--country", metavar="XX", callback=country_code, help="Only in this country: two letters, such as TR.")
 @click.option("--asn", type=click.IntRange(1, 4294967295), help="Only in this network.")
 @click.option("--platform", metavar="NAME", help="Only of this platform.")
 @click.option("--since", metavar="TIME", help="Only what lasted at that time or began later (UTC).")
@@ -64,7 +65,7 @@ def list_(
 ) -> None:
     """Incidents, the newest first."""
     asked = {
-        "country": country.upper() if country else None,
+        "country": country,
         "asn": asn,
         "platform": platform,
         "from": _moment("--since", since),

@@ -13,22 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from probe.cli.display import Screen
+from probe.cli.incidents_history import lines, told_at
+from probe.cli.narrow import table_of
 
 Row = dict[str, Any]
 _LASTING = "lasting"
+_DIGITS = 4
+_LEAST = {"where": 9, "since (UTC)": 10, "lasted": 6, "what": 10, "how": 10}
 _COLOUR = {_LASTING: "bold red", "ended": "green", "suspected": "yellow", "dismissed": "dim"}
-_CHANGES = {
-    "suspected": "suspected",
-    "confirmed": "confirmed",
-    "reopened": "began again",
-    "technique": "changed its technique",
-    "spread": "spread",
-    "ended": "ended",
-    "dismissed": "dismissed",
-    "corrected": "corrected",
-    "withdrawn": "withdrawn",
-    "merged": "became part of another incident",
-}
 
 
 def show_list(rows: list[Row]) -> None:
@@ -40,20 +32,29 @@ def show_list(rows: list[Row]) -> None:
     if not rows:
         screen.print(Text("No incidents.", "dim"))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "where", "state", "since (UTC)", "lasted", "what", "how"):  # what kind it is stands in its id
-        table.add_column(heading, no_wrap=heading not in {"where", "what", "how"}, overflow="fold")
-    for row in rows:
-        table.add_row(
-            Text(row["id"], "cyan"),
+    names = beginnings([row["id"] for row in rows])
+    cells = [
+        (
+            Text(name, "cyan"),
             _where(row),
             _state(row),
             _short(row.get("onset")),
             _lasted(row),
             ", ".join(row.get("platforms") or ()),
-            Text(", ".join(row.get("techniques") or ()), "dim"),
+            Text(" ".join(row.get("techniques") or ()), "dim"),
         )
-    screen.print(table)
+        for name, row in zip(names, rows, strict=True)
+    ]
+    header = ("id", "where", "state", "since (UTC)", "lasted", "what", "how")  # what kind it is stands in its id
+    screen.print(table_of(header, cells, room=screen.width, least=_LEAST, folded=_LEAST))
+
+
+def beginnings(names: list[str]) -> list[str]:
+    """Of each so much that it stands for no other, and some of its last part: `probe incidents show` takes that."""
+    least = max((name.rfind("-") + 1 + _DIGITS for name in names), default=0)
+    longest = max(map(len, names), default=0)
+    enough = next((size for size in range(least, longest) if len({name[:size] for name in names}) == len(names)), None)
+    return [name[:enough] for name in names]
 
 
 def show_one(row: Row) -> None:
@@ -91,7 +92,7 @@ def _named(row: Row) -> Iterator[tuple[str, str]]:
     if row.get("onset_after"):
         yield "worked last", _moments(row["onset_after"], None)
     if row.get("confirmed_at"):
-        yield "confirmed", _moments(row["confirmed_at"], None)
+        yield "confirmed", _confirmed(row)
     if row.get("ended_at"):
         yield "ended", f"{_moments(row['ended_at'], row.get('ended_local'))}, after {_lasted(row)}"
     yield "what", _services(row.get("services") or {})
@@ -128,20 +129,9 @@ def _history(row: Row) -> RenderableType | None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column()
-    for said in row.get("history") or ():
-        table.add_row(
-            _short(said.get("recorded_at") or said.get("at")),
-            Text(_CHANGES.get(said["change"], said["change"]), "yellow" if said.get("correction") else ""),
-            Text(_about(said), "dim"),
-        )
+    for moment, change, correction, about in lines(row.get("history") or ()):
+        table.add_row(moment, Text(change, "yellow" if correction else ""), Text(about, "dim"))
     return table if table.row_count else None
-
-
-def _about(said: Row) -> str:
-    if said.get("restriction") is None:
-        return "the incident" + (f": see {said['into']}" if said.get("into") else "")
-    service = ".".join(filter(None, (said.get("platform"), said.get("service"))))
-    return " ".join(filter(None, (f"AS{said['asn']}" if said.get("asn") else "", service, said.get("technique"))))
 
 
 def _sentences(row: Row) -> Iterator[str]:
@@ -154,9 +144,8 @@ def _sentences(row: Row) -> Iterator[str]:
         how = f" by {', '.join(network['techniques'])}" if network.get("techniques") else ""
         what = _services(network.get("services") or {})
         yield f"network: {_network(network)} since {_short(network.get('onset'))} UTC{how}: {what}"
-    for said in row.get("history") or ():
-        change = _CHANGES.get(said["change"], said["change"])
-        yield f"history: {_short(said.get('recorded_at') or said.get('at'))} {change}: {_about(said)}"
+    for moment, change, _, about in lines(row.get("history") or ()):
+        yield f"history: {moment} {change}: {about}"
 
 
 # --- words ---
@@ -198,6 +187,12 @@ def _grouped(names: list[str]) -> str:
     parts = [name.partition(".")[::2] for name in sorted(names)]
     found = [(platform, [own for _, own in group if own]) for platform, group in groupby(parts, key=lambda p: p[0])]
     return ", ".join(f"{platform} ({', '.join(own)})" if own else platform for platform, own in found if platform)
+
+
+def _confirmed(row: Row) -> str:
+    told = told_at(row.get("history") or (), "confirmed")
+    said = f", told at {_clock(told)}" if told else ""
+    return f"{_short(row['confirmed_at'])[:10]} {_clock(row['confirmed_at'])} UTC (evidence complete{said})"
 
 
 def _moments(text: str | None, local: str | None) -> str:

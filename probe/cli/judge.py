@@ -1,11 +1,12 @@
 """`probe judge`: saved measurements judged again by today's rules."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from probe.cli.faults import BLOCKED, FAILED, Fault, plain_faults, read_file
+from probe.cli.faults import BLOCKED, FAILED, LARGEST, Fault, plain_faults, read_file
 
 if TYPE_CHECKING:
     from probe.verdict.known import Library
@@ -35,8 +36,9 @@ def judge(
 ) -> None:
     """Judge saved measurements again, one verdict a line.
 
-    Reads what `probe measure --format json` wrote, and OONI's measurements: JSON or JSON lines, plain, gzip or zstd.
-    A file or line that cannot be read is named on standard error, and the others go on; the status is then 1.
+    Reads what `probe measure --format json` wrote, and OONI's measurements: JSON or JSON lines, plain, gzip or zstd;
+    - is standard input. A file or line that cannot be read is named on standard error, and the others go on; the
+    status is then 1.
     """
     from probe.catalogue.loader import default_catalogue_path, load_catalogue  # noqa: PLC0415
     from probe.cli.measure_round import library_for  # noqa: PLC0415
@@ -65,11 +67,11 @@ class _Judging:
         from probe.wire.saved import SavedError, read_saved  # noqa: PLC0415
 
         try:
-            raw = read_file(path, "a measurement")
+            raw = _standard_input() if str(path) == "-" else read_file(path, "a measurement")
         except Fault as exc:
             self._fault(exc.message)
             return
-        for item in read_saved(raw, str(path)):
+        for item in read_saved(raw, "standard input" if str(path) == "-" else str(path)):
             if isinstance(item, SavedError):
                 self._fault(str(item))
                 continue
@@ -80,6 +82,16 @@ class _Judging:
     def _fault(self, text: str) -> None:
         click.echo(f"Error: {text}", err=True)
         self.faults = True
+
+
+def _standard_input() -> bytes:
+    try:
+        raw = sys.stdin.buffer.read(LARGEST + 1)
+    except OSError as exc:
+        raise Fault(f"standard input: cannot read a measurement: {exc.strerror or exc}") from exc
+    if len(raw) > LARGEST:
+        raise Fault(f"standard input: too large for a measurement: at most {LARGEST >> 20} MiB are read")
+    return raw
 
 
 def _judge(item: "Saved", library: "Library") -> "Verdict":

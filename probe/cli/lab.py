@@ -44,8 +44,8 @@ def list_scenarios(form: str) -> None:
 def run(scenario: str, speed: float | None, form: str) -> None:
     """Play a censored country over time, and hold what the probes say against what the scenario expects.
 
-    SCENARIO is a name out of `probe lab list`, or a YAML file. In every round `probe measure` runs at each vantage
-    point; the clock waits for a round that takes longer than its interval. Exit status 1 where an expectation fails.
+    SCENARIO is a name out of `probe lab list`, or a YAML file. An ordinary `probe run` is at each vantage point;
+    the clock waits for a round that takes longer than its interval. Exit status 1 where an expectation fails.
 
     \b
     Examples:

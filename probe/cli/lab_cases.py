@@ -1,6 +1,7 @@
 """The matrix of cases: which are run, and how each is shown."""
 
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 
 import click
 import msgspec
@@ -19,7 +20,9 @@ Run = tuple[Case, bool]
 def chosen(names: Sequence[str], variants: Sequence[str]) -> list[Case]:
     """All cases where none is named; of each its variants, where any is wanted. Raises Fault."""
     if unknown := [name for name in names if name not in CASES]:
-        raise Fault(f"no case {unknown[0]!r}: `probe lab cases --list` shows them all")
+        near = get_close_matches(unknown[0], CASES, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise Fault(f"no case {unknown[0]!r}: {meant}`probe lab cases --list` shows them all")
     cases = [CASES[name] for name in names] or list(CASES.values())
     if not variants:
         return cases
@@ -68,9 +71,11 @@ def _json(cases: Sequence[Case], results: Iterator[CaseResult]) -> int:
 
 
 def _table(cases: Sequence[Case], results: Iterator[CaseResult]) -> int:
-    click.echo("".join(f"{heading:<{width}}" for heading, width in zip(_HEADINGS, _WIDTHS, strict=True)) + "seconds")
+    heading = "".join(f"{heading:<{width}}" for heading, width in zip(_HEADINGS, _WIDTHS, strict=True)) + "seconds"
     wrong = 0
-    for result in results:
+    for number, result in enumerate(results):
+        if not number:  # not above what keeps the lab from being built
+            click.echo(heading)
         cells = (result.name, "with" if result.with_expectations else "without", result.expected, result.got)
         line = "".join(f"{cell:<{width - 1}} " for cell, width in zip(cells, _WIDTHS, strict=True))
         click.secho(f"{line}{result.seconds:5.1f}", fg="red" if result.wrong else None)

@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Self, TextIO
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from probe.cli.display import COLOUR, Screen
+from probe.cli.narrow import GAP, blocks
 from probe.lab.scenario.effects import Effect
 from probe.lab.scenario.history import Cell, Round, Said
 from probe.lab.scenario.model import Event, Scenario
@@ -164,14 +166,29 @@ class LiveGrid(View):
         censor = [Text(f"{who}: {what}", "red") for who, what in self._does(self._effects)]
         rests = Text("nobody interferes", "green")
         latest = [Text(line, "dim") for line in self._latest]
-        return Group(head, self._grid(), Text(), *(censor or [rests]), Text(), *latest)
+        return Group(head, *self._grids(len(censor)), Text(), *(censor or [rests]), Text(), *latest)
 
-    def _grid(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("ISP", *self._scenario.platform_ids):
-            table.add_column(heading, no_wrap=True)
-        for asn in self._names:
-            table.add_row(self._names[asn], *(self._cell(asn, platform) for platform in self._scenario.platform_ids))
+    def _grids(self, censor: int) -> Iterator[Table]:
+        """With the techniques where they have room, else with marks alone; below one another where the window is
+        narrow."""
+        rows = [[self._cell(asn, platform) for platform in self._scenario.platform_ids] for asn in self._names]
+        ids = list(map(cell_len, self._scenario.platform_ids))
+        full = [max(least, *(row[index].cell_len for row in rows)) for index, least in enumerate(ids)]
+        isp = min(max(map(cell_len, self._names.values())), max(8, self._screen.width // 4))
+        height = self._screen.height - censor - _LATEST - 4
+        parts = list(blocks(isp, full, self._screen.width))
+        if len(parts) > 1 and len(parts) * (len(rows) + 1) > height:
+            full, parts = ids, list(blocks(isp, ids, self._screen.width))
+        return (self._grid(rows, part, isp, full) for part in parts)
+
+    def _grid(self, rows: list[list[Text]], part: range, isp: int, widths: list[int]) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        table.add_column("ISP", width=isp, no_wrap=True, overflow="ellipsis")
+        for index in part:
+            table.add_column(self._scenario.platform_ids[index], width=widths[index], no_wrap=True, overflow="ellipsis")
+        for name, row in zip(self._names.values(), rows, strict=True):
+            own = [row[index] if row[index].cell_len <= widths[index] else row[index][:1] for index in part]
+            table.add_row(Text(name), *own)
         return table
 
     def _cell(self, asn: int, platform: str) -> Text:

@@ -25,8 +25,9 @@ _PATH = click.Path(path_type=Path)
 def leave(file: Path | None, state: Path | None, *, wipe: bool, force: bool) -> None:
     """End this machine's probe, and have the collector forget it.
 
-    The daemon is stopped, your consent withdrawn, and the collector asked to erase what it holds of this probe. While
-    it cannot be reached the token is kept, so that it can be asked again later.
+    The daemon is stopped, your consent withdrawn, and the collector asked to erase what it holds of this probe: it
+    is gone from its views at once, from its log within two hours. While it cannot be reached the token is kept, so that
+    it can be asked again later.
     """
     from probe.cli.owner_faults import owner_faults
 
@@ -85,7 +86,10 @@ def _erase(config: AgentConfig) -> str | None:
     except CollectorFault as fault:
         return str(fault)
     forget_credentials(config.state)
-    click.echo(f"{credentials.collector} erases what it holds of this probe. What it published cannot be called back.")
+    click.echo(
+        f"{credentials.collector} erases what it holds of this probe: from its views at once, from its log within two"
+        " hours. What it published cannot be called back."
+    )
     return None
 
 

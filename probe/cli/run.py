@@ -43,7 +43,8 @@ def run(path: Path | None) -> None:
 
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the address of every request
     logging.getLogger("httpcore").setLevel(logging.WARNING)
-    daemon = Daemon(path or default_config_path(), _loaded, clock_from(os.environ.get("PROBE_CLOCK")))
+    file = path or default_config_path()
+    daemon = Daemon(file, _loaded, clock_from(os.environ.get("PROBE_CLOCK")))
     wrong = (ConfigError, ConsentError, UnusableSetting, CatalogueError)
     failed = (StateError, SpoolUnavailable, CannotListen)
     try:
@@ -52,7 +53,8 @@ def run(path: Path | None) -> None:
         fault = _only(raised)
         if not isinstance(fault, (*wrong, *failed)):
             raise
-        raise (Fault if isinstance(fault, wrong) else Failed)(str(fault)) from raised
+        where = f" under metrics.listen in {file}" if isinstance(fault, CannotListen) else ""
+        raise (Fault if isinstance(fault, wrong) else Failed)(f"{fault}{where}") from raised
 
 
 def _only(raised: BaseException) -> BaseException:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from probe.cli.faults import Failed, Fault
+from probe.cli.numbers import Number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
 
     from probe.lab.scenario.model import Scenario
     from probe.lab.simulate.session import Invitation, Simulated
@@ -30,9 +32,9 @@ _OF_THEIRS = ("--invitations", "--live", "--forwarded")
 @click.option("--forwarded", is_flag=True, help="With --collector: say where virtual probes are by X-Forwarded-For.")
 @click.option("--write-geo", "geo", type=_PATH, help="Only write the table of the scenario's networks (MMDB) here.")
 @click.option("--probes", type=click.IntRange(1, 10_000), help="Of each ISP, in place of the scenario's number.")
-@click.option("--noise", type=click.FloatRange(0, 0.5), default=0.0, help="Share of false failures.  [default: 0]")
+@click.option("--noise", type=Number(0, 0.5), default=0.0, help="Share of false failures.  [default: 0]")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same measurements.")
-@click.option("--speed", type=click.FloatRange(1, 1e6), help="At most so many seconds a second.")
+@click.option("--speed", type=Number(1, 1e6), help="At most so many seconds a second.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Of its own collector, on loopback; else any.")
 @click.option("--stay", is_flag=True, help="Keep its own collector for a look at it, until Ctrl-C.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="json: one a line.")
@@ -71,9 +73,12 @@ def simulate(
       probe simulate turkey-2020-02-27 --probes 200 --port 8640 --stay
       probe simulate shutdown --collector http://127.0.0.1:8640 --invitations invitations.jsonl
     """
+    from contextlib import ExitStack
+
     from probe.cli.lab_view import view_for
     from probe.cli.scenario_faults import scenario_faults
     from probe.cli.sink import sink
+    from probe.lab.geo import check_writer
     from probe.lab.scenario.loader import find, load_scenario
     from probe.lab.simulate.play import Manner
     from probe.lab.simulate.session import Own, Theirs, against_collector, with_own_collector, write_geo
@@ -82,30 +87,30 @@ def simulate(
     _check_words(url, own_only, theirs_only)
     with scenario_faults(), sink(None) as out:
         scenario = load_scenario(find(word))
+        if geo is not None or url is None:
+            check_writer()
         if geo is not None:
             write_geo(scenario, geo)
             out.write(f"{geo}: the networks of {scenario.name}\n")
             return
         manner = Manner(probes=probes, noise=noise, seed=seed)
-        with view_for(form, out)(scenario, out) as watcher:
-            if url is None:
-                own = Own(speed=speed, port=port or 0, stay=_stay if stay else None)
-                done = with_own_collector(scenario, watcher, manner, own)
-            else:
+        with ExitStack() as shown:
+            watcher = shown.enter_context(view_for(form, out)(scenario, out))
+            if url is not None:
                 click.echo(f"{scenario.name} is moved in time: it {'begins' if live else 'ends'} now", err=True)
                 invited = _invitations(invitations)
                 theirs = Theirs(url=url, invitations=invited, live=live, forwarded=forwarded)
                 done = against_collector(scenario, watcher, manner, theirs)
-        if form != "json":
-            out.write(f"{done.sent.reports} reports with {done.sent.measurements} measurements were sent\n")
-        if url is None:
-            _hold(scenario, done, out, form, noisy=noise > 0)
+            else:
+                held = _Held(scenario, shown, out, form, noisy=noise > 0)
+                own = Own(speed=speed, port=port or 0, stay=held.stay if stay else None)
+                held.tell(with_own_collector(scenario, watcher, manner, own))
+                return
+        _sent(done, out, form)
 
 
 def _check_words(url: str | None, own: Sequence[object], theirs: Sequence[object]) -> None:
     """Options that only mean something to a collector of its own, and only to another one."""
-    if own[0] != own[0]:
-        raise Fault("--speed nan: it takes a number, such as 600")
     if url is None:
         for name, given in zip(_OF_THEIRS, theirs, strict=True):
             if given:
@@ -118,15 +123,6 @@ def _check_words(url: str | None, own: Sequence[object], theirs: Sequence[object
         raise Fault("--invitations is missing: a collector lets in whom it invited, virtual probes too")
     if not url.startswith(("http://", "https://")):
         raise Fault(f"--collector {url}: not an address such as http://127.0.0.1:8640")
-
-
-def _stay(url: str) -> None:
-    import signal
-    from contextlib import suppress
-
-    click.echo(f"the collector stays at {url}, its clock stands; Ctrl-C ends it", err=True)
-    with suppress(KeyboardInterrupt):
-        signal.pause()
 
 
 def _invitations(path: Path | None) -> Sequence[Invitation]:
@@ -145,23 +141,59 @@ def _invitations(path: Path | None) -> Sequence[Invitation]:
     return found
 
 
-def _hold(scenario: Scenario, done: Simulated, out: TextIO, form: str, *, noisy: bool) -> None:
-    """Raises Failed where something that the scenario expects did not come."""
-    import msgspec
+class _Held:
+    """What came of it against what the scenario expects: told once, before the collector stays for a look at it."""
 
-    from probe.cli.lab_view import check_line
-    from probe.lab.scenario.verify import verify
+    def __init__(self, scenario: Scenario, shown: ExitStack, out: TextIO, form: str, *, noisy: bool) -> None:
+        self._scenario, self._shown, self._out, self._form, self._noisy = scenario, shown, out, form, noisy
+        self._fault: Failed | None = None
+        self._told = False
 
-    for incident in done.incidents:
-        out.write(_incident_line(incident, form) + "\n")
-    if noisy:
-        scenario = msgspec.structs.replace(scenario, expect=msgspec.structs.replace(scenario.expect, phases=()))
-    checks = tuple(verify(scenario, done.rounds, done.incidents))
-    for check in checks:
-        out.write(check_line(check, form) + "\n")
-    failed = sum(check.held is False for check in checks)
-    if failed:
-        raise Failed(f"{scenario.name}: {failed} of {len(checks)} expectations did not hold")
+    def stay(self, url: str, done: Simulated) -> None:
+        import signal
+        from contextlib import suppress
+
+        self._tell(done)
+        if self._fault is not None:
+            click.echo(self._fault.message, err=True)
+        click.echo(f"the collector stays at {url}, its clock stands; Ctrl-C ends it", err=True)
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+
+    def tell(self, done: Simulated) -> None:
+        """Raises Failed where something that the scenario expects did not come."""
+        if not self._told:
+            self._tell(done)
+        if self._fault is not None:
+            raise self._fault
+
+    def _tell(self, done: Simulated) -> None:
+        from probe.cli.lab_view import check_line
+        from probe.lab.scenario.verify import verify
+
+        self._told = True
+        self._shown.close()  # a table that lives on would be drawn over it
+        _sent(done, self._out, self._form)
+        for incident in done.incidents:
+            self._out.write(_incident_line(incident, self._form) + "\n")
+        checks = tuple(verify(self._expecting(), done.rounds, done.incidents))
+        for check in checks:
+            self._out.write(check_line(check, self._form) + "\n")
+        self._out.flush()
+        if failed := sum(check.held is False for check in checks):
+            self._fault = Failed(f"{self._scenario.name}: {failed} of {len(checks)} expectations did not hold")
+
+    def _expecting(self) -> Scenario:
+        import msgspec
+
+        if not self._noisy:
+            return self._scenario
+        return msgspec.structs.replace(self._scenario, expect=msgspec.structs.replace(self._scenario.expect, phases=()))
+
+
+def _sent(done: Simulated, out: TextIO, form: str) -> None:
+    if form != "json":
+        out.write(f"{done.sent.reports} reports with {done.sent.measurements} measurements were sent\n")
 
 
 def _incident_line(incident: Mapping[str, Any], form: str) -> str:

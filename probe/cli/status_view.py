@@ -29,12 +29,11 @@ def show(now: AgentState) -> None:
 
 
 def view(now: AgentState, screen: Screen) -> RenderableType:
-    return Group(_platforms(now, screen), Text(), _facts(now))
+    """What there is to say of a first round stands with the facts."""
+    return Group(_platforms(now, screen), Text(), _facts(now)) if now.platforms else _facts(now)
 
 
 def _platforms(now: AgentState, screen: Screen) -> RenderableType:
-    if not now.platforms:
-        return Text("No round is finished yet.", "dim")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "platform", "state", "how", "since", "services"):
         table.add_column(heading, no_wrap=heading != "services")
@@ -96,6 +95,8 @@ def _network(now: AgentState) -> str:
 
 def _round(now: AgentState) -> str:
     current = now.round
+    if not current.number:
+        return "none yet"
     if current.void is not None:
         return f"number {current.number}, not measured: {current.void}"
     if current.ended_at is None or (current.began_at and current.began_at > current.ended_at):
@@ -115,7 +116,7 @@ def _uplink(now: AgentState) -> str:
 
 def _spool(now: AgentState) -> str:
     spool = now.spool
-    parts = [f"{spool.measurements} measurements, {_size(spool.bytes)}"]
+    parts = [f"{spool.measurements} measurements" + (f", {_size(spool.bytes)}" if spool.measurements else "")]
     parts += [f"{spool.waiting} in memory: {spool.fault}"] if spool.fault else []
     parts += [f"{spool.set_aside} reports set aside"] if spool.set_aside else []
     parts += [f"{spool.dropped} dropped for lack of room"] if spool.dropped else []

@@ -102,6 +102,10 @@ class Accounts:
             rows = self._database.reading.execute(select).fetchall()
         return [msgspec.convert(dict(zip(Erasure.__struct_fields__, row, strict=True)), Erasure) for row in rows]
 
+    def erased_probes(self) -> frozenset[str]:
+        """Whose data nobody is to see again."""
+        return frozenset(erasure.probe for erasure in self.erased())
+
     def erasure_done(self, probe: str, now: dt.datetime) -> None:
         with self._database.transaction() as writing:
             writing.execute("UPDATE erasures SET done_at = ? WHERE probe = ?", (now.isoformat(), probe))

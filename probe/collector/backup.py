@@ -40,10 +40,12 @@ def back_up(config: CollectorConfig, target: Path) -> Manifest:
     """Copy into the new folder `target`, which appears complete or not at all. Raises BackupFault."""
     if target.exists():
         raise BackupFault(f"{target}: exists already: name a folder that does not")
+    if not target.absolute().parent.is_dir():
+        raise BackupFault(f"{target}: there is no folder {target.parent}: make it, or mount what is to hold the backup")
     draft = target.with_name(f"{target.name}.partial")
     try:
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700, parents=True)
+        draft.mkdir(mode=0o700)
         _copy_log(config.log_folder, draft / "log")
         _copy_databases(config.state, draft)
         _copy_keys(config, draft)

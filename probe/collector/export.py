@@ -25,7 +25,8 @@ _ENTRIES = 100
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Every filter may be left out. Times in ms; `since` inclusive, `until` exclusive."""
+    """Every filter may be left out. Times in ms; `since` inclusive, `until` exclusive. `erased` are probes of which
+    nothing is given, whatever views and log still hold."""
 
     since: int | None = None
     until: int | None = None
@@ -36,6 +37,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     public: bool = False
     agreed: frozenset[int] = frozenset()
+    erased: frozenset[str] = frozenset()
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class Selecting:
         self._views, self._named = views, functools.cache(names.of_day)
         self._crowds = Crowds(views, selection.agreed) if selection.public else None
         self._condition, self._values = _condition(selection, now)
+        self._erased = selection.erased
         self._versions = functools.lru_cache(maxsize=16)(lambda version: expectations_of(views, version))
 
     def expectations(self, version: str | None) -> Expectations | None:
@@ -81,7 +84,9 @@ class Selecting:
                 yield measurement_row(row, self._named)
 
     def _shown(self, row: tuple[Any, ...]) -> bool:
-        _, at, country, asn, *_ = row
+        _, at, country, asn, *_, probe = row
+        if probe in self._erased:
+            return False
         return self._crowds is None or self._crowds.shown(country, asn, at)
 
 

@@ -28,16 +28,27 @@ class NoKeys(CatalogueError):
 
 def online_key(config: CollectorConfig) -> Keypair:
     """Raises CatalogueError."""
-    if not config.online_key_file.exists():
+    if not _is_there(config.online_key_file):
         raise NoKeys(f"{config.online_key_file}: no such key: run `probe collector init {config.file}`")
     return Keypair.load(config.online_key_file)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a folder on the way to it is closed to this user
+        raise SignatureFault(
+            f"{path}: cannot be read: {error.strerror or error}: run this as the user that the collector runs as"
+        ) from None
 
 
 def found(config: CollectorConfig, catalogue_key: Path, now: dt.datetime) -> str:
     """Make the keys that are missing, then sign and publish key document and catalogue, with fresh dates. The name of
     the catalogue key. Raises CatalogueError, DocumentsFault."""
+    has_a_place(catalogue_key)
     _make(config.state)
     owner = _key(catalogue_key)
+    _make(config.online_key_file.parent)
     online = _key(config.online_key_file)
     documents = Documents.open(config.documents_file)
     try:
@@ -49,6 +60,14 @@ def found(config: CollectorConfig, catalogue_key: Path, now: dt.datetime) -> str
     finally:
         documents.close()
     return owner.name
+
+
+def has_a_place(catalogue_key: Path) -> None:
+    """The stick that is to hold the key may not be there: a folder made in its place would keep the key on the server.
+    Raises SignatureFault."""
+    folder = catalogue_key.absolute().parent
+    if not _is_there(folder):
+        raise SignatureFault(f"{catalogue_key}: there is no folder {folder}: mount what is to hold the key, or make it")
 
 
 def publish_catalogue(documents: Documents, owner: Keypair, folder: Path | None, now: dt.datetime) -> None:
@@ -110,10 +129,9 @@ def online_publics(documents: Documents) -> tuple[bytes, ...]:
 
 
 def _key(path: Path) -> Keypair:
-    if path.exists():
+    if _is_there(path):
         return Keypair.load(path)
     key = Keypair.generate()
-    _make(path.parent)
     key.save(path)
     return key
 

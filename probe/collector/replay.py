@@ -6,7 +6,8 @@ else it is made current here.
 
 import fcntl
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,24 +16,32 @@ from probe.collector.analyse.knowledge import Rules
 from probe.collector.analyse.schema import STEPS, make_current, remove_views
 from probe.collector.analyse.whereabouts import Locator
 from probe.collector.log.protocol import Log
+from probe.collector.retention import erase
 
 DRAFT, READY = "views.replaying.db", "views.replayed.db"
 _LOCK = "views.lock"
 _ENTRIES = 200
 
 Told = Callable[[int, int], None]  # position and measurements so far
+Erased = Callable[[], Iterable[str]]  # the probes whose data is to go: the log may hold it for some hours yet
 
 
-async def replayed(log: Log, file: Path, rules: Rules, locator: Locator, told: Told | None = None) -> int:
-    """Views of everything in the log, in this file. How many measurements they were made from. Raises LogDamaged."""
+async def replayed(
+    log: Log, file: Path, rules: Rules, locator: Locator, *, erased: Erased, told: Told | None = None
+) -> int:
+    """Views of everything in the log but what erased probes reported, in this file. From how many measurements they
+    were made. Raises LogDamaged, and what `erased` raises."""
     remove_views(file)
-    analysis = Analysis(file, rules, locator)
+    left_out = frozenset(erased())
+    analysis = Analysis(file, rules, locator, left_out)
     total = 0
     try:
         while entries := await log.read(analysis.position, _ENTRIES):
             total += analysis.advance(entries).measurements
             if told is not None:
                 told(analysis.position, total)
+        for probe in frozenset(erased()) - left_out:  # asked for meanwhile
+            deque(erase(analysis.connection, probe), maxlen=0)
         _settle(analysis.connection)
     finally:
         analysis.close()

@@ -84,6 +84,8 @@ def next_of(history: History, vote: Vote, place: Order, facts: Facts, settings: 
     """What is known of the vote's probe; None where the vote does not count: one a round, one re-test a minute."""
     time, at = vote.time, history.at
     if at is not None and at[0] < facts.begins:
+        if time - at[0] > settings.memory:
+            _lost(history, at[0] + settings.memory, settings)
         _forget(history, time - settings.memory)
     history.at = place
     seen = history.probes.get(vote.probe)
@@ -126,12 +128,15 @@ def step(history: History, vote: Vote, failed: bool, ratios: tuple[float, float]
         _reopen(history, excursion, settings)
 
 
-def close(history: History, time: float, settings: Settings) -> None:
-    """The excursion is over: normal votes join the baseline, and what may still matter is kept."""
+def close(history: History, time: float, settings: Settings, unseen: bool = False) -> None:
+    """The excursion is over: normal votes join the baseline, and what may still matter is kept. Where its end was not
+    seen, it is dated by its last failure."""
     excursion = history.excursion
     assert excursion is not None
     history.excursion = None
     excursion.close(time)
+    if unseen:
+        excursion.ended = excursion.last
     if excursion.suspected is None and not excursion.scale:
         history.baseline.commit(excursion.start, excursion.worked, excursion.pending, settings)
     for probe in history.probes.values():
@@ -147,6 +152,14 @@ def _crowded(history: History, vote: Vote, settings: Settings) -> bool:
         return True
     history.stewards[vote.witness] = (vote.time, vote.probe)
     return False
+
+
+def _lost(history: History, at: float, settings: Settings) -> None:
+    """Nobody has voted here for so long that all is forgotten: what was under way is closed."""
+    if history.excursion is not None:
+        close(history, at, settings, unseen=True)
+    if history.standing is not None and history.standing.ended is None:
+        history.standing.ended = history.standing.last
 
 
 def _known(seen: Seen, vote: Vote) -> None:

@@ -1,13 +1,14 @@
 """What is published, and what changes about it: ids that are kept by overlap, transitions, corrections, redirects."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
 from probe.detect.grouping import grouped, incident
 from probe.detect.records import Change, Incident, Restriction, Transition
-from probe.detect.settings import Settings
+from probe.detect.settings import DAY, Settings
 from probe.detect.votes import Cell
 
 Name = Callable[[str, str, float], str]
@@ -27,12 +28,21 @@ class Book(msgspec.Struct):
     restrictions: dict[Cell, list[Restriction]] = {}
     incidents: dict[str, Incident] = {}
 
-    def enter(self, cell: Cell, drafts: Sequence[Restriction], before: float) -> Iterator[Transition]:
+    def enter(
+        self, cell: Cell, drafts: Sequence[Restriction], before: float, floor: float = -_FOREVER
+    ) -> Iterator[Transition]:
         """The cell's restrictions as they are now. Those that ended before `before` are history and stay as they are
-        where no draft speaks of them any more."""
+        where no draft speaks of them any more. Votes from before `floor` were forgotten: what was confirmed then stays
+        confirmed, and what ended then and is not here was taken out."""
         old = self.restrictions.get(cell, [])
-        paired = _paired(old, drafts)
-        new = [msgspec.structs.replace(draft, id=was.id if was else _id(draft)) for draft, was in paired]
+        over = before if floor > -_FOREVER else floor
+        paired = [
+            (_firm(draft, was, floor), was)
+            for draft, was in _paired(old, drafts)
+            if was is not None or draft.end_confirmed_at is None or draft.end_confirmed_at >= over
+        ]
+        taken = {record.id for record in old}
+        new = [msgspec.structs.replace(draft, id=was.id if was else _id(draft, taken)) for draft, was in paired]
         kept = {record.id for record in new}
         gone = [was for was in old if was.id not in kept]
         aged = [was for was in gone if was.end_confirmed_at is not None and was.end_confirmed_at < before]
@@ -56,7 +66,7 @@ class Book(msgspec.Struct):
             known = _owners(group, owner)
             first = min(group, key=lambda member: member.starts)
             mine = next((i for i in known if i not in taken), None)
-            mine = mine or name(first.event, _heap(first)[0], first.starts)
+            mine = mine or _fresh(name, first, taken | self.incidents.keys())
             taken.add(mine)
             now = incident(group, mine, fine)
             for other in known:
@@ -111,17 +121,37 @@ def _elsewhere(
 
 
 def _paired(old: Sequence[Restriction], drafts: Sequence[Restriction]) -> list[tuple[Restriction, Restriction | None]]:
-    """Each draft with the record that it continues: of the same kind, and of overlapping time."""
-    free = list(old)
-    pairs: list[tuple[Restriction, Restriction | None]] = []
-    for draft in sorted(drafts, key=lambda record: record.starts):
-        match = max(free, key=lambda was: _overlap(was, draft), default=None)
-        if match is not None and _overlap(match, draft) < 0:
-            match = None
-        if match is not None:
-            free.remove(match)
-        pairs.append((draft, match))
-    return pairs
+    """Each draft with the record that it continues: of the same kind, and of overlapping time, those first that have
+    the most in common."""
+    ordered = sorted(drafts, key=lambda record: record.starts)
+    near = [
+        (-common, abs(was.starts - draft.starts), place, number)
+        for place, draft in enumerate(ordered)
+        for number, was in enumerate(old)
+        if (common := _overlap(was, draft)) >= 0
+    ]
+    match: dict[int, int] = {}
+    for _, _, place, number in sorted(near):
+        if place not in match and number not in match.values():
+            match[place] = number
+    return [(draft, old[match[place]] if place in match else None) for place, draft in enumerate(ordered)]
+
+
+def _firm(draft: Restriction, was: Restriction | None, floor: float) -> Restriction:
+    """A draft that was judged anew without the votes on which it was confirmed keeps that judgement."""
+    if was is None or was.confirmed_at is None or was.confirmed_at >= floor:
+        return draft
+    evidence = msgspec.structs.replace(
+        was.evidence, failed=draft.evidence.failed, worked=draft.evidence.worked, note=draft.evidence.note
+    )
+    return msgspec.structs.replace(
+        draft,
+        event=was.event,
+        state="ended" if draft.ended_at is not None else "confirmed",
+        confirmed_at=was.confirmed_at,
+        scope=was.scope,
+        evidence=evidence,
+    )
 
 
 def _overlap(was: Restriction, draft: Restriction) -> float:
@@ -133,8 +163,18 @@ def _overlap(was: Restriction, draft: Restriction) -> float:
     return common if common > 0 or was.starts == draft.starts else -1.0
 
 
-def _id(draft: Restriction) -> str:
-    return _digest((*draft.cell, int(draft.starts), draft.state == "standing"))
+def _id(draft: Restriction, taken: set[str]) -> str:
+    """Its own, though another record of the cell began as this does now and moved."""
+    parts = (*draft.cell, int(draft.starts), draft.state == "standing")
+    name = next(name for turn in count() if (name := _digest((*parts, turn) if turn else parts)) not in taken)
+    taken.add(name)
+    return name
+
+
+def _fresh(name: Name, first: Restriction, taken: Collection[str]) -> str:
+    """An incident's id, its own though another one began as this does now and moved: then with a number behind."""
+    own = name(first.event, _heap(first)[0], first.starts)
+    return next(made for turn in count() if (made := f"{own}-{turn}" if turn else own) not in taken)
 
 
 def _digest(parts: tuple[object, ...]) -> str:
@@ -150,6 +190,8 @@ def _life(record: Restriction) -> dict[Change, float]:
         life["suspected"] = record.suspected_at
     if record.confirmed_at is not None:
         life["confirmed"] = record.confirmed_at
+    if record.unobserved_since is not None:
+        life["unobserved"] = record.unobserved_since + DAY
     if record.ended_at is not None:
         life["ended" if record.confirmed_at is not None or record.state == "standing" else "dismissed"] = (
             record.ended_at
@@ -202,6 +244,8 @@ def _incident_life(incident: Incident) -> dict[Change, float]:
         life["suspected"] = incident.suspected_at
     if incident.confirmed_at is not None:
         life["confirmed"] = incident.confirmed_at
+    if incident.unobserved_since is not None:
+        life["unobserved"] = incident.unobserved_since + DAY
     if incident.ended_at is not None:
         life["ended" if incident.confirmed_at is not None else "dismissed"] = incident.ended_at
     return life

@@ -19,10 +19,12 @@ KNOWN = 6 * HOUR  # how far back a witness elsewhere is taken as known
 _REACHED = VOTING - {Outcome.DEGRADED}  # outcomes that say whether it is reached
 _TOLD_APART = 0.01  # where some fail elsewhere too, here must fail more than that
 _LAG = 10 * MINUTE  # an outage may be seen elsewhere first
+_WATCHED = 30 * MINUTE  # controls that said anything in that time are waited for
 _THRICE = math.log(3)
 
 
-Voice = tuple[list[float], list[bool]]  # of one witness: when, and whether it worked
+Series = tuple[list[float], list[bool]]  # of one witness: when, and whether it worked
+Voice = tuple[str, list[float], list[bool]]  # the same after the country that it speaks for, none for a control
 
 
 class Word(StrEnum):
@@ -33,11 +35,16 @@ class Word(StrEnum):
 
 
 class Elsewhere:
-    """One service as seen outside one country, or by controls. A witness has one voice, its newest."""
+    """One service as seen outside one country, or by controls. A witness has one voice, its newest; the witnesses of a
+    country together have one, since what one country blocks says nothing of the platform; a control has its own."""
 
     def __init__(self, country: str, aspect: str, votes: Iterable[Told]) -> None:
-        outside = [told for cell, told in votes if _outside(cell, country, aspect)]
-        self._seen = _ordered(_paces(outside) if aspect == SPEED else _outcomes(outside))
+        outside: dict[str, list[Sequence[Vote]]] = defaultdict(list)
+        for cell, told in votes:
+            if _outside(cell, country, aspect):
+                outside["" if cell.aspect == CONTROL else cell.country].append(told)
+        heard = _paces if aspect == SPEED else _outcomes
+        self._seen = [(place, *series) for place, told in outside.items() for series in _ordered(heard(told))]
 
     @property
     def empty(self) -> bool:
@@ -46,23 +53,33 @@ class Elsewhere:
     def word(self, began: float, pivot: float, now: float, here: tuple[int, int]) -> Word:
         """What was seen after `pivot`, known at `now`; `here` is (failed, worked) since it `began`. Who failed long
         before that elsewhere is not asked."""
-        if not any(bisect_right(times, now) > bisect_right(times, pivot - KNOWN) for times, _ in self._seen):
+        if not any(bisect_right(times, now) > bisect_right(times, pivot - KNOWN) for _, times, _ in self._seen):
             return Word.UNKNOWN
-        worked, failed, failures = 0, 0, 0
-        for times, oks in self._seen:
-            fresh = oks[bisect_right(times, pivot) : bisect_right(times, now)]
-            before = bisect_right(times, began - _LAG)
-            if not fresh or (before and not fresh[-1] and not oks[before - 1]):
-                continue  # silent since, or it failed before already: it tells nothing of now
-            worked += fresh[-1]
-            failed += not fresh[-1]
-            failures += fresh.count(False)
-        lonely = failures if len(self._seen) == 1 else 0  # one witness must say it twice
-        return _concluded(worked, max(failed, lonely), here)
+        controls, countries, watched, failures = [0, 0], defaultdict[str, int](int), False, 0
+        for place, times, oks in self._seen:
+            until, before = bisect_right(times, now), bisect_right(times, began - _LAG)
+            if before and not oks[before - 1] and not oks[until - 1]:
+                continue  # it failed before already: it tells nothing of now
+            watched = watched or (not place and until > bisect_right(times, min(pivot, now - _WATCHED)))
+            fresh = oks[bisect_right(times, pivot) : until]
+            if not fresh:
+                continue
+            if place:
+                countries[place] += 1 if fresh[-1] else -1
+            else:
+                controls[fresh[-1]] += 1
+                failures += fresh.count(False)
+        balance = countries.values()
+        abroad = sum(most < 0 for most in balance), sum(most > 0 for most in balance)
+        if _failing((controls[0], controls[1]), abroad, watched, failures):
+            return Word.FAILS
+        return _working((controls[0], controls[1]), abroad, here)
 
     def table(self, since: float, now: float) -> tuple[int, int]:
         """(failed, worked) votes in that time."""
-        fresh = [ok for times, oks in self._seen for ok in oks[bisect_right(times, since) : bisect_right(times, now)]]
+        fresh = [
+            ok for _, times, oks in self._seen for ok in oks[bisect_right(times, since) : bisect_right(times, now)]
+        ]
         return len(fresh) - sum(fresh), sum(fresh)
 
     def contrast(self, since: float, now: float, here: tuple[int, int]) -> Contrast:
@@ -70,9 +87,20 @@ class Elsewhere:
         return contrast("elsewhere", here, there, "here", "for controls and in other countries")
 
 
-def _concluded(worked: int, failed: int, here: tuple[int, int]) -> Word:
-    if failed >= 2 * max(1, worked):
-        return Word.FAILS
+def _failing(controls: tuple[int, int], abroad: tuple[int, int], watched: bool, failures: int) -> bool:
+    """Both are (failed, worked). Where controls watch, it takes theirs; one alone must say it twice, unless another
+    country says it, too. Where none does, two other countries."""
+    failed, worked = controls
+    if not watched:
+        return abroad[0] > 1 and not abroad[1]
+    return failed > 0 and not worked and failures + abroad[0] > 1 and abroad[0] >= 2 * abroad[1]
+
+
+def _working(controls: tuple[int, int], abroad: tuple[int, int], here: tuple[int, int]) -> Word:
+    """A single country that fails, too, leaves the word to the controls."""
+    failed, worked = controls[0] + abroad[0], controls[1] + abroad[1]
+    if controls[1] > controls[0] and abroad[0] <= 1:
+        return Word.WORKS
     if worked and (not failed or (worked > failed and fisher((here, (failed, worked))) <= _TOLD_APART)):
         return Word.WORKS
     return Word.SILENT
@@ -82,7 +110,7 @@ def _outside(cell: Cell, country: str, aspect: str) -> bool:
     return cell.aspect == CONTROL or (cell.aspect == aspect and not cell.operator and cell.country != country)
 
 
-def _outcomes(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:
+def _outcomes(votes: Iterable[Sequence[Vote]]) -> Iterable[Series]:
     times: dict[str, list[float]] = defaultdict(list)
     oks: dict[str, list[bool]] = defaultdict(list)
     for vote in chain.from_iterable(votes):
@@ -94,7 +122,7 @@ def _outcomes(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:
     return zip(times.values(), oks.values(), strict=True)
 
 
-def _paces(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:
+def _paces(votes: Iterable[Sequence[Vote]]) -> Iterable[Series]:
     """A witness's pace works where it is less than three times slower than that witness's median."""
     seen: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for vote in chain.from_iterable(votes):
@@ -107,9 +135,9 @@ def _paces(votes: Iterable[Sequence[Vote]]) -> Iterable[Voice]:
         yield times, [figure - usual < _THRICE for figure in figures]
 
 
-def _ordered(voices: Iterable[Voice]) -> list[Voice]:
+def _ordered(voices: Iterable[Series]) -> list[Series]:
     """In order of time; most are already, those of a witness with probes in one network only."""
-    found: list[Voice] = []
+    found: list[Series] = []
     for times, oks in voices:
         if any(map(ge, times, times[1:])):
             pairs = sorted(zip(times, oks, strict=True))

@@ -54,6 +54,12 @@ class Fleet(msgspec.Struct):
                 self._day(int(before // DAY)).cells -= 1
             self._day(int(time // DAY)).cells += 1
 
+    def miss(self, time: float, now: float | None) -> None:
+        """A cell's earliest vote, of `time`, was taken back: now it is of `now`, if there is one."""
+        self._day(int(time // DAY)).cells -= 1
+        if now is not None:
+            self._day(int(now // DAY)).cells += 1
+
     def threshold(self, day: int, settings: Settings) -> float:
         """The log-likelihood ratio that a cell needs on that day.
 
@@ -73,6 +79,8 @@ class Fleet(msgspec.Struct):
         return min(high, max(low, _rounded(rate, 0.2)))
 
     def forget(self, day: int) -> None:
+        """Only what is said of `day` and of later ones is still needed."""
+        day -= _WEEK
         for old in [number for number in self.days if number < day]:
             self.days[day] = _with_cells(self.days.get(day, Day()), self.days.pop(old).cells)
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from probe.detect.records import Affected, Incident, Restriction, State
+from probe.detect.records import Affected, Incident, Restriction, State, moment
 from probe.detect.settings import Settings
 
 _SOLID = frozenset({"confirmed", "ended"})
@@ -43,6 +43,8 @@ def incident(
     state = _state(solid)
     country = "" if first.event == "platform-outage" else first.country
     witnesses = {witness for member in solid for witness in member.evidence.witnesses}
+    unseen = [member.unobserved_since for member in solid if member.ended_at is None]
+    since = max((moment for moment in unseen if moment is not None), default=None) if None not in unseen else None
     return Incident(
         id=name,
         event=first.event,
@@ -54,6 +56,7 @@ def incident(
         suspected_at=min(suspected, default=None),
         confirmed_at=min(confirmed, default=None),
         ended_at=max(member.ended_at or 0.0 for member in solid) if state in {"ended", "dismissed"} else None,
+        unobserved_since=since,
         platforms=tuple(sorted({member.platform for member in solid if member.platform})),
         services=_services(solid),
         networks=networks,
@@ -62,7 +65,15 @@ def incident(
         votes=sum(member.evidence.failed + member.evidence.worked for member in solid),
         witnesses=len(witnesses),
         contrasts=first.evidence.contrasts,
+        note=_note(solid, since),
     )
+
+
+def _note(members: Sequence[Restriction], since: float | None) -> str:
+    if since is not None:
+        return f"No probe has measured it since {moment(since)}: whether it goes on is not known."
+    notes = {member.evidence.note for member in members}
+    return f"{notes.pop()}." if len(notes) == 1 and "" not in notes else ""
 
 
 def _chained(heap: Sequence[Restriction], together: float) -> Groups:

@@ -1,59 +1,58 @@
 """Check-ins of probes, and the silences among them as restrictions of a network."""
 
-from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 import msgspec
 
+from probe.detect.beats import Beats
 from probe.detect.records import Evidence, Restriction
 from probe.detect.settings import DAY
-from probe.detect.silence import Beats, Network, Silence, silences
+from probe.detect.silence import Network, Silence, reviewed, silences
 from probe.detect.votes import NETWORK, Cell, Presence
 
 SILENCE = "silence"
 _KEPT = 2 * DAY
 
 
-class Heart(msgspec.Struct, array_like=True):
-    """Check-ins of one probe."""
-
-    witness: str
-    times: list[float]
-
-
 class Pulse(msgspec.Struct):
-    """All check-ins of the last days, by network and probe."""
+    """All check-ins of the last days, by network and probe; and the silences that were told, until they are history."""
 
-    networks: dict[str, dict[str, Heart]] = {}
-    told: list[tuple[str, int]] = []
+    networks: dict[str, dict[str, Beats]] = {}
+    told: list[Silence] = []
 
     def add(self, presence: Presence) -> None:
-        hearts = self.networks.setdefault(f"{presence.country}/{presence.asn}", {})
-        heart = hearts.setdefault(presence.probe, Heart(presence.steward, []))
-        if not heart.times or presence.time > heart.times[-1]:
-            heart.times.append(presence.time)
-        elif presence.time not in heart.times:
-            insort(heart.times, presence.time)
+        hearts = self.networks.setdefault(_name((presence.country, presence.asn)), {})
+        heart = hearts.get(presence.probe)
+        if heart is None:
+            heart = hearts[presence.probe] = Beats(presence.probe, presence.steward, [])
+        heart.add(presence.time)
 
     def silent(self, now: float, threshold: float) -> Iterator[tuple[Cell, list[Restriction]]]:
         """The silences of every network that has, or had, any."""
-        beats = {
-            _network(name): [Beats(probe, heart.witness, heart.times) for probe, heart in sorted(hearts.items())]
-            for name, hearts in self.networks.items()
-        }
-        found: dict[Network, list[Restriction]] = {tuple(network): [] for network in self.told}  # type: ignore[misc]
-        for silence in silences(beats, now, threshold):
-            found.setdefault(silence.network, []).append(_restriction(silence, threshold))
-        self.told = [network for network, records in found.items() if records]
+        found: dict[Network, list[Restriction]] = {silence.network: [] for silence in self.told}
+        again = (reviewed(silence, self.networks.get(_name(silence.network), {})) for silence in self.told)
+        held = [silence for silence in again if silence is not None]
+        beats = {_network(name): hearts.values() for name, hearts in self.networks.items()}
+        self.told = held + silences(beats, now, threshold, held)
+        for silence in self.told:
+            found.setdefault(silence.network, []).append(_restriction(silence))
         for (country, asn), records in found.items():
             yield Cell(country, asn, "", SILENCE, NETWORK), records
 
-    def forget(self, now: float) -> None:
-        for hearts in self.networks.values():
+    def forget(self, now: float, before: float) -> None:
+        """Silences that ended before `before` are history."""
+        self.told = [silence for silence in self.told if silence.end is None or silence.end >= before]
+        for name, hearts in list(self.networks.items()):
             for probe, heart in list(hearts.items()):
-                del heart.times[: bisect_left(heart.times, now - _KEPT)]
+                heart.forget(now - _KEPT)
                 if not heart.times:
                     del hearts[probe]
+            if not hearts:
+                del self.networks[name]
+
+
+def _name(network: Network) -> str:
+    return f"{network[0]}/{network[1]}"
 
 
 def _network(name: str) -> Network:
@@ -61,7 +60,7 @@ def _network(name: str) -> Network:
     return country, int(asn)
 
 
-def _restriction(silence: Silence, threshold: float) -> Restriction:
+def _restriction(silence: Silence) -> Restriction:
     country, asn = silence.network
     over = silence.end is not None
     return Restriction(
@@ -82,11 +81,11 @@ def _restriction(silence: Silence, threshold: float) -> Restriction:
         segments=((silence.begin, silence.end),),
         evidence=Evidence(
             failed=len(silence.witnesses),
-            worked=silence.contrast.table[0][1],
+            worked=silence.contrast.table[0][1] if silence.contrast is not None else 0,
             witnesses=silence.witnesses,
             ratio=round(silence.ratio, 2),
-            threshold=round(threshold, 2),
-            contrasts=(silence.contrast,),
+            threshold=round(silence.threshold, 2),
+            contrasts=(silence.contrast,) if silence.contrast is not None else (),
         ),
         cell=Cell(country, asn, "", SILENCE, NETWORK),
     )

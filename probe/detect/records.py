@@ -16,6 +16,7 @@ Change = Literal[
     "reopened",
     "technique",
     "spread",
+    "unobserved",
     "ended",
     "dismissed",
     "corrected",
@@ -28,7 +29,8 @@ Change = Literal[
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """`ratio` is the log-likelihood ratio that stood against `threshold` when it was decided, `baseline` the rate of
-    false failures expected of this cell. `supporting` votes were seen and not counted."""
+    false failures expected of this cell. `supporting` votes were seen and not counted. `note` says in a sentence what
+    is unusual about it."""
 
     failed: int
     worked: int
@@ -40,12 +42,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     basis: str = ""
     elsewhere: str = ""
     contrasts: tuple[Contrast, ...] = ()
+    note: str = ""
     rules: str = RULES
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True):
     """One service of one network, from its onset, which lies between `onset_after`, the last vote that worked, and
-    `onset_before`, the first that failed. `ended_at` is since when it works again, decided at `end_confirmed_at`."""
+    `onset_before`, the first that failed. `ended_at` is since when it works again, decided at `end_confirmed_at`.
+    `unobserved_since` is the last vote where nobody has measured it for a day."""
 
     id: str
     event: str
@@ -66,6 +70,7 @@ class Restriction(msgspec.Struct, frozen=True, kw_only=True):
     last_failed_at: float | None = None
     ended_at: float | None = None
     end_confirmed_at: float | None = None
+    unobserved_since: float | None = None
     segments: tuple[tuple[float, float | None], ...] = ()
     scope: str = "isp"
     evidence: Evidence
@@ -99,6 +104,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     suspected_at: float | None = None
     confirmed_at: float | None = None
     ended_at: float | None = None
+    unobserved_since: float | None = None
     platforms: tuple[str, ...] = ()
     services: dict[str, str] = {}
     networks: tuple[Affected, ...] = ()
@@ -142,7 +148,7 @@ def plain(record: Restriction | Incident) -> dict[str, Any]:
     return {"kind": type(record).__name__.lower(), **{name: _worded(name, value) for name, value in fields.items()}}
 
 
-_MOMENTS = frozenset({"onset", "onset_after", "onset_before"})
+_MOMENTS = frozenset({"onset", "onset_after", "onset_before", "unobserved_since"})
 
 
 def _worded(name: str, value: Any) -> Any:

@@ -1,13 +1,16 @@
 """A judged excursion, or a standing block, as the record that is published."""
 
+import msgspec
+
 from probe.detect.candidate import Candidate
 from probe.detect.cell import History, Standing
 from probe.detect.excursion import Excursion
 from probe.detect.records import Evidence, Restriction, State
-from probe.detect.settings import Settings
+from probe.detect.settings import DAY, Settings
 from probe.detect.votes import NETWORK, OUTAGE, SPEED, Cell
 
 _MOST = 40  # witnesses that are named
+_UNSEEN = "Its probes went away: nobody has seen it work again, and it is closed with its last failure"
 
 
 def restriction(candidate: Candidate, event: str, state: State) -> Restriction:
@@ -54,6 +57,38 @@ def _evidence(candidate: Candidate) -> Evidence:
         basis=judgement.basis,
         elsewhere=judgement.elsewhere,
         contrasts=candidate.contrasts,
+        note=_UNSEEN if _unseen(excursion) else "",
+    )
+
+
+def _unseen(excursion: Excursion) -> bool:
+    """Whether it was closed because nobody voted any more: else it ends by a vote that is newer than its failures."""
+    return excursion.closed is not None and excursion.ended == excursion.last < excursion.closed - DAY
+
+
+def watched(record: Restriction, newest: float, now: float, settings: Settings) -> Restriction:
+    """The record as it is to be said at `now`, where the newest vote of its cell is of `newest`: what nobody measures
+    any more is marked after a day, and closed with its last failure when those votes are forgotten."""
+    if record.ended_at is not None:
+        return record
+    if now - newest > settings.memory:
+        return _closed(record, newest + settings.memory)
+    unseen = record.confirmed_at is not None and now - newest >= DAY
+    since = newest if unseen else None
+    same = since == record.unobserved_since
+    return record if same else msgspec.structs.replace(record, unobserved_since=since)
+
+
+def _closed(record: Restriction, at: float) -> Restriction:
+    stands, last = record.state in {"standing", "resolver"}, record.last_failed_at
+    return msgspec.structs.replace(
+        record,
+        state=record.state if stands else "ended" if record.confirmed_at is not None else "dismissed",
+        ended_at=last if last is not None else record.starts,
+        end_confirmed_at=None if record.state == "standing" else at,
+        unobserved_since=None,
+        segments=tuple((begin, end if end is not None else last) for begin, end in record.segments),
+        evidence=msgspec.structs.replace(record.evidence, note=_UNSEEN),
     )
 
 

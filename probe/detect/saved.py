@@ -10,7 +10,7 @@ import datetime as dt
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ from probe.wire.vocabulary import Outcome
 COLUMNS = ("time", "country", "asn", "platform", "service", "probe", "outcome", "technique")
 _NEEDED = frozenset(COLUMNS) - {"technique"}
 _MILLISECONDS = 1e11  # a number beyond it counts them: as seconds it would be the year 5138
-_LATEST = 4102444800.0  # 2100
+_EARLIEST, _LATEST = 1e9, 4102444800.0  # of a number: 2001, below which it is a date without its hyphens; 2100
 _TRUE = frozenset({"1", "true", "yes"})
 _FALSE = frozenset({"0", "false", "no"})
 
@@ -58,6 +58,8 @@ def _json_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, msgspec.json.decode(written, type=dict[str, Any])
         except msgspec.DecodeError as exc:
             raise VotesError(f"{name}:{line}: not a JSON object: {exc}") from exc
+        except RecursionError:
+            raise VotesError(f"{name}:{line}: nested too deep for a vote") from None
 
 
 def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -111,7 +113,7 @@ def _row(row: Mapping[str, Any]) -> Vote | Presence | None:
         service=service,
         outcome=outcome,
         technique="" if outcome is Outcome.OK else _word(row, "technique"),
-        role="control" if _word(row, "role").lower() == "control" else "probe",
+        role=_role(row),
         handshake=_number(row, "handshake"),
         goodput=_number(row, "goodput"),
         usual=_number(row, "usual"),
@@ -131,6 +133,13 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
         raise ValueError(f"outcome is {word[:40]!r}, not one of {known}" if word else "outcome is missing") from None
 
 
+def _role(row: Mapping[str, Any]) -> Literal["probe", "control"]:
+    word = _word(row, "role").lower()
+    if word not in {"probe", "control", ""}:
+        raise ValueError(f"role is {word[:40]!r}, neither probe nor control")
+    return "control" if word == "control" else "probe"
+
+
 def _field(row: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any:
     value = row.get(name)
     if value is None or value == "":
@@ -143,18 +152,26 @@ def _field(row: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any
 
 def _time(value: Any) -> float:
     """Seconds since 1970: from RFC 3339, with a space for the T or without a zone (then UTC), or from a number."""
-    seconds = value if isinstance(value, int | float) and not isinstance(value, bool) else _written(str(value).strip())
-    seconds = seconds / 1000 if abs(seconds) > _MILLISECONDS else float(seconds)
+    number = _counted(value)
+    seconds = number if number is not None else _written(str(value).strip())
     if not 0 < seconds < _LATEST:
         raise ValueError("not a moment between 1970 and 2100")
     return seconds
 
 
-def _written(text: str) -> float:
+def _counted(value: Any) -> float | None:
+    """None where it is no number."""
     try:
-        return float(text)
-    except ValueError:
-        pass
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (ValueError, TypeError):
+        return None
+    seconds = number / 1000 if abs(number) > _MILLISECONDS else number
+    if seconds < _EARLIEST:
+        raise ValueError("too small for seconds since 1970: write a date as 2020-02-27")
+    return seconds
+
+
+def _written(text: str) -> float:
     try:
         moment = dt.datetime.fromisoformat(text.removesuffix(" UTC").replace(" +", "+"))
     except ValueError:
@@ -177,7 +194,7 @@ def _asn(value: Any) -> int:
 
 
 def _name(value: Any) -> str:
-    text = str(value).strip()
+    text = _text_of(value)
     if not text:
         raise ValueError("empty")
     return text
@@ -185,7 +202,16 @@ def _name(value: Any) -> str:
 
 def _word(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    return "" if value is None else str(value).strip()
+    try:
+        return "" if value is None else _text_of(value)
+    except ValueError as exc:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, {exc}") from None
+
+
+def _text_of(value: Any) -> str:
+    if not isinstance(value, str | int | float):  # also true and false, which flags are
+        raise ValueError("neither a word nor a number")  # noqa: TRY004
+    return str(value).strip()
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:

@@ -2,10 +2,10 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from probe.detect.votes import Cell, Order, Vote
+from probe.detect.votes import Cell, Order, Vote, VoteName, name_of
 
 Told = tuple[Cell, Sequence[Vote]]
 LAST = "\U0010ffff"  # behind every probe's name
@@ -16,6 +16,19 @@ class Votes(Protocol):
 
     def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
         """False where a vote of the same `order`, which is `place`, lies there already."""
+
+    @property
+    def revised(self) -> Container[str]:
+        """The rounds of which a vote came again."""
+
+    def note(self, name: VoteName, revision: int, time: float) -> bool:
+        """That this revision of a vote came. False where a higher one had come before."""
+
+    def find(self, name: VoteName) -> Sequence[tuple[Cell, Vote]]:
+        """Where this vote stands."""
+
+    def remove(self, cell: Cell, place: Order) -> None:
+        """Takes out the vote that stands there."""
 
     def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         """The cell's votes behind `after`, in the order of `probe.detect.votes.order`."""
@@ -34,7 +47,8 @@ class Votes(Protocol):
     def drop(self, cell: Cell, after: Order) -> None:
         """Checkpoints from `after` on hold no longer."""
 
-    def forget(self, before: float) -> None: ...
+    def forget(self, before: float) -> None:
+        """Votes that are older go, and checkpoints but for the last that is: from it the cell's votes go on."""
 
 
 class MemoryVotes:
@@ -45,6 +59,8 @@ class MemoryVotes:
         self._services: dict[tuple[str, str], list[Cell]] = defaultdict(list)
         self._networks: dict[tuple[str, int], list[Cell]] = defaultdict(list)
         self._kept: dict[Cell, list[tuple[Order, bytes]]] = defaultdict(list)
+        self._revisions: dict[VoteName, int] = {}
+        self.revised: set[str] = set()
 
     def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
         lists = self._cells.get(cell)
@@ -63,6 +79,22 @@ class MemoryVotes:
         orders.insert(at, place)
         votes.insert(at, vote)
         return True
+
+    def note(self, name: VoteName, revision: int, time: float) -> bool:  # noqa: ARG002  # as long as the run they are kept
+        if revision < self._revisions.get(name, 0):
+            return False
+        self._revisions[name] = revision
+        self.revised.add(name.round)
+        return True
+
+    def find(self, name: VoteName) -> list[tuple[Cell, Vote]]:
+        cells = self._services.get((name.platform, name.service), ())
+        return [(cell, vote) for cell in cells for vote in self._cells[cell][1] if name_of(vote) == name]
+
+    def remove(self, cell: Cell, place: Order) -> None:
+        orders, votes = self._cells[cell]
+        at = bisect_left(orders, place)
+        del orders[at], votes[at]
 
     def of_cell(self, cell: Cell, after: Order | None) -> list[Vote]:
         orders, votes = self._cells.get(cell, ([], []))
@@ -88,6 +120,8 @@ class MemoryVotes:
         for orders, votes in self._cells.values():
             end = bisect_left(orders, (before,))
             del orders[:end], votes[:end]
+        for states in self._kept.values():
+            del states[: max(0, bisect_left(states, ((before,),)) - 1)]
 
     def _between(self, cells: Iterable[Cell], since: float, until: float) -> Iterator[Told]:
         for cell in cells:

@@ -71,8 +71,9 @@ class Track:
         self.live = False
         self.asked = -math.inf
 
-    def checkpoint(self, before: Order) -> bytes | None:
-        return next((kept[1] for kept in (self.newer, self.older) if kept is not None and kept[0] < before), None)
+    def checkpoint(self, before: Order, since: float = -math.inf) -> bytes | None:
+        held = (kept for kept in (self.newer, self.older) if kept is not None)
+        return next((state for at, state in held if at < before and at[0] >= since), None)
 
     def mark(self) -> None:
         """A checkpoint here."""

@@ -31,8 +31,10 @@ class Tracks:
         self._facts: dict[int, dict[tuple[str, str], Facts]] = {}
         self._thresholds: dict[int, float] = {}
         self._dirty: list[Track] = []
+        self._undone: dict[Track, Order] = {}  # the first of the votes that were taken back since the last run
         self._voted: set[float] = set()  # days of votes that came since the last run
         self._met = _NEVER  # and the earliest day of a cell that was new
+        self.floor = -_NEVER  # what is older is not taken any more: votes of the day before it were forgotten in part
 
     def add(self, vote: Vote) -> Sequence[Cell]:
         """Takes a vote. Returns the cells of controls in which it is new: they have no history."""
@@ -50,6 +52,22 @@ class Tracks:
             return self._votes.append(cell, vote, order(vote))
         return self._take(self.cells.get(cell) or self._made_track(cell), vote)
 
+    def remove(self, cell: Cell, vote: Vote) -> None:
+        """Takes back a vote that is in that cell, and what it counted."""
+        place = order(vote)
+        self._votes.remove(cell, place)
+        track = self.cells.get(cell)
+        if track is None:
+            return
+        track.pending = [pair for pair in track.pending if pair[0] != place]
+        self._undone[track] = min(place, self._undone.get(track, place))
+        if track.counts:
+            day = vote.time // DAY
+            self.fleet.tally(int(day), track.service)[vote.outcome in FAILED] -= 1
+            self._voted.add(day)
+        if vote.time == track.first:
+            self._miss(track)
+
     def peers(self, cell: Cell) -> Iterable[Track]:
         """The cells of one service in one country."""
         return self._peers.get((cell.country, cell.platform, cell.service), ())
@@ -57,6 +75,9 @@ class Tracks:
     def run(self) -> dict[Track, float]:
         """Brings every cell up to date. Returns those that were run, with the moment since when."""
         again = self._changed_facts()
+        undone, self._undone = self._undone, {}
+        for track, place in undone.items():
+            again[track] = min(place, again.get(track, place))
         dirty, self._dirty = self._dirty, []
         if again:
             dirty = list(dict.fromkeys([*dirty, *again]))
@@ -68,8 +89,20 @@ class Tracks:
             self._thresholds[day] = self.fleet.threshold(day, self._settings)
         return self._thresholds[day]
 
-    def restore(self, fleet: Fleet, cells: Iterable[tuple[Cell, Kept]]) -> None:
-        self.fleet = fleet
+    def forget(self, before: float) -> None:
+        """Lets go of what is older than the day that `before` is in; of that day there remain votes and checkpoints, so
+        that those of the next can still be run again. What is told of a day takes counts of the week before it."""
+        day = int(before // DAY)
+        self._votes.forget(day * DAY)
+        if (day + 1) * DAY <= self.floor:
+            return
+        self.floor = (day + 1) * DAY
+        self.fleet.forget(day)
+        self._facts = {number: known for number, known in self._facts.items() if number > day}
+        self._thresholds = {number: value for number, value in self._thresholds.items() if number > day}
+
+    def restore(self, fleet: Fleet, cells: Iterable[tuple[Cell, Kept]], floor: float = -_NEVER) -> None:
+        self.fleet, self.floor = fleet, floor
         for cell, kept in cells:
             track = self._made_track(cell)
             track.take_up(kept)
@@ -94,14 +127,24 @@ class Tracks:
                 track.day, track.tally = day, self.fleet.tally(int(day), track.service)
             track.tally[vote.outcome in FAILED] += 1
             self._voted.add(day)
-            if vote.time < track.first:
-                self._meet(track, vote.time)
+        if vote.time < track.first:
+            self._meet(track, vote.time)
         return True
 
     def _meet(self, track: Track, time: float) -> None:
-        self.fleet.meet(time, track.first if track.first < _NEVER else None)
-        track.first = time
-        self._met = min(self._met, time // DAY)
+        before, track.first = track.first, time
+        if track.counts:
+            self.fleet.meet(time, before if before < _NEVER else None)
+            self._met = min(self._met, time // DAY)
+
+    def _miss(self, track: Track) -> None:
+        gone = track.first
+        track.first = min((vote.time for vote in self._votes.of_cell(track.cell, None)), default=_NEVER)
+        if track.counts and track.first != gone:
+            self.fleet.miss(gone, track.first if track.first < _NEVER else None)
+            if gone == self.fleet.first:
+                self.fleet.first = min(other.first for other in self.cells.values() if other.counts)
+            self._met = min(self._met, gone // DAY)
 
     def _run(self, track: Track, since: Order | None) -> float:
         pending, track.pending = track.pending, []
@@ -114,16 +157,20 @@ class Tracks:
             self._feed(track, pending)
             return first[0]
         begin = first if since is None else min(first, since)
-        self._feed(track, ((order(vote), vote) for vote in self._rewound(track, begin)))
-        return begin[0]
-
-    def _rewound(self, track: Track, begin: Order) -> Iterable[Vote]:
+        state = self._checkpoint(track, begin)
+        if state is None and track.first < self.floor and at is not None:
+            self._feed(track, [(place, vote) for place, vote in pending if place > at])  # it cannot be run again
+            return first[0]
         track.trim(begin)
         self._votes.drop(track.cell, begin)
-        state = track.checkpoint(begin) or self._votes.kept(track.cell, begin)
         track.history = _unpacked.decode(state) if state is not None else History()
         track.since = 0
-        return self._votes.of_cell(track.cell, track.history.at)
+        self._feed(track, ((order(vote), vote) for vote in self._votes.of_cell(track.cell, track.history.at)))
+        return begin[0]
+
+    def _checkpoint(self, track: Track, before: Order) -> bytes | None:
+        """One behind which no vote was forgotten: those in memory are younger than the store's, or older than that."""
+        return track.checkpoint(before, self.floor - DAY) or self._votes.kept(track.cell, before)
 
     def _feed(self, track: Track, votes: Iterable[Placed]) -> None:
         history, settings = track.history, self._settings
@@ -171,10 +218,11 @@ class Tracks:
                     changed[kind] = min(day, changed.get(kind, day))
         if not changed:
             return {}
-        found = {track: _start(changed[track.kind]) for track in self.cells.values() if track.kind in changed}
-        for track in found:
+        concerned = [track for track in self.cells.values() if track.kind in changed]
+        for track in concerned:
             track.facts = None
-        return found
+        starts = [(track, _start(changed[track.kind])) for track in concerned]
+        return {track: start for track, start in starts if track.history.at is not None and track.history.at > start}
 
 
 def _place(pair: Placed) -> Order:

@@ -63,6 +63,15 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.witness or self.probe
 
 
+class VoteName(NamedTuple):
+    """What stays the same of a vote when it comes again with more of its round: not its time, not its cell."""
+
+    probe: str
+    round: str
+    platform: str
+    service: str
+
+
 class Presence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A check-in, or a round: `void` names why its network was not fit to measure, empty where it was."""
 
@@ -101,6 +110,10 @@ Order = tuple[float, str, bool, int, str, str]
 def order(vote: Vote) -> Order:
     """Where the vote stands in its cell's history, whenever it arrived."""
     return (vote.time, vote.probe, vote.retest, _RANK.get(vote.outcome, 9), vote.technique, vote.round)
+
+
+def name_of(vote: Vote) -> VoteName:
+    return VoteName(vote.probe, vote.round, vote.platform, vote.service)
 
 
 def cells_of(vote: Vote) -> tuple[Cell, ...]:

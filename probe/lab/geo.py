@@ -3,20 +3,27 @@
 Records have the keys of GeoLite2-ASN and GeoLite2-Country together.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from probe.lab.model import LabError, Origin
 
 
+def check_writer() -> None:
+    """Raises LabError where the package that writes tables is missing."""
+    if find_spec("mmdb_writer") is None or find_spec("netaddr") is None:
+        raise LabError(
+            "the lab's table of networks needs mmdb-writer, which is missing: in the project's folder, "
+            "`.venv/bin/pip install '.[lab]'`"
+        )
+
+
 def write_mmdb(origins: tuple[Origin, ...], path: Path) -> Path:
     """Raises LabError where the package that writes it is missing."""
-    try:
-        from mmdb_writer import MMDBWriter  # noqa: PLC0415 (an extra)
-        from netaddr import IPSet  # type: ignore[import-untyped]  # noqa: PLC0415
-    except ImportError:
-        raise LabError(
-            "the lab's table of networks needs mmdb-writer, which is missing: pip install mmdb-writer"
-        ) from None
+    check_writer()
+    from mmdb_writer import MMDBWriter  # noqa: PLC0415 (an extra)
+    from netaddr import IPSet  # type: ignore[import-untyped]  # noqa: PLC0415
+
     table = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Lab-ASN-Country", int_type="u32")
     for origin in sorted(origins, key=_length):
         table.insert_network(IPSet([origin.prefix]), _record(origin))

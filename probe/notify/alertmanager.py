@@ -22,6 +22,7 @@ _NAMES = {
     "network-outage": "NetworkOutage",
     "silence": "ProbesSilent",
     "throttling": "InternetThrottling",
+    "void-jump": "ProbesUnableToMeasure",
 }
 
 

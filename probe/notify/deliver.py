@@ -1,7 +1,8 @@
 """Channels side by side: each retries on its own, none waits for another."""
 
 import logging
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -17,17 +18,18 @@ from probe.notify.send import send
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
-Counted = Callable[[str, bool], None]  # a channel's name, and whether the attempt succeeded
+Lasting = Callable[[], Sequence[Notice]]  # a notice of each incident that is confirmed and lasts
 
 
 class Delivery:
-    """`wake` after every post to the outbox. `counted` hears of each attempt, for the metrics. The outbox is asked in
-    threads, one at a time: whoever decides may hold its file for a while."""
+    """`wake` after every post to the outbox. The outbox and `lasting` are asked in threads, one at a time: whoever
+    decides may hold their file for a while."""
 
-    def __init__(self, outbox: Outbox, channels: Sequence[Channel], clock: Clock, counted: Counted) -> None:
-        self._outbox, self._channels, self._clock, self._counted = outbox, tuple(channels), clock, counted
+    def __init__(self, outbox: Outbox, channels: Sequence[Channel], clock: Clock, lasting: Lasting) -> None:
+        self._outbox, self._channels, self._clock, self._lasting = outbox, tuple(channels), clock, lasting
         self._posted = trio.Event()
         self._one = trio.CapacityLimiter(1)
+        self._surprises: set[tuple[str, type[Exception]]] = set()
         self._turns = {channel.name: trio.Lock() for channel in self._channels}
 
     def wake(self) -> None:
@@ -70,16 +72,26 @@ class Delivery:
         scope.cancel()
 
     async def _attempt(self, channel: Channel, waiting: Waiting) -> None:
-        now = self._clock.now()
-        try:
-            await send(channel, waiting.notice, now)
-        except Undelivered as exc:
-            self._counted(channel.name, False)
-            await self._again(channel, waiting, exc)
+        failed = await self._tried(channel, send(channel, waiting.notice, self._clock.now()))
+        if failed is not None:
+            await self._again(channel, waiting, failed)
         else:
-            self._counted(channel.name, True)
             with trio.CancelScope(shield=True):  # it arrived: that must be noted
                 await self._asked(lambda: self._outbox.delivered(waiting.notice.id, channel.name, self._clock.now()))
+
+    async def _tried(self, channel: Channel, telling: Awaitable[None]) -> Undelivered | None:
+        """None where it arrived. Whatever else goes wrong with one channel keeps neither the others nor the analysis
+        of the same process from going on."""
+        try:
+            await telling
+        except Undelivered as exc:
+            return exc
+        except Exception as exc:
+            new = (channel.name, type(exc)) not in self._surprises
+            self._surprises.add((channel.name, type(exc)))
+            _LOG.error("channel %s failed in a way that was not foreseen", channel.name, exc_info=exc if new else None)
+            return Undelivered(f"{type(exc).__name__}: {exc}")
+        return None
 
     async def _again(self, channel: Channel, waiting: Waiting, why: Undelivered) -> None:
         now, notice = self._clock.now(), waiting.notice.id
@@ -91,17 +103,22 @@ class Delivery:
             _LOG.error("channel %s never took notice %s, given up: %s", channel.name, notice, why)
 
     async def _repeat(self, channel: Channel) -> None:
-        """By the machine's time, since it is Alertmanager's patience that counts."""
+        """By the machine's time, since it is Alertmanager's patience that counts. Told is what lasts, not what this
+        channel took: Alertmanager knows an alert by its labels, also under another channel's name, or after it lost
+        its memory."""
         while True:
-            async with self._turns[channel.name]:  # or what was over by now would be told to last
-                lasting = await self._asked(lambda: self._outbox.lasting(channel.name))
-                if lasting:
-                    await self._tell_again(channel, lasting)
+            try:
+                async with self._turns[channel.name]:  # or what was over by now would be told to last
+                    await self._tell_again(channel)
+            except sqlite3.OperationalError as exc:  # a disk that is full: the next minute tries again
+                _LOG.warning(
+                    "channel %s: what lasts was not repeated, or that it failed not counted: %s", channel.name, exc
+                )
             await trio.sleep(REPEAT)
 
-    async def _tell_again(self, channel: Channel, lasting: Sequence[Notice]) -> None:
-        try:
-            await tell(channel.url, lasting)
-        except Undelivered as exc:
-            self._counted(channel.name, False)
-            _LOG.info("channel %s is away: %s", channel.name, exc)
+    async def _tell_again(self, channel: Channel) -> None:
+        lasting = [notice for notice in await self._asked(self._lasting) if channel.wants(notice)]
+        failed = await self._tried(channel, tell(channel.url, lasting)) if lasting else None
+        if failed is not None:
+            _LOG.info("channel %s is away: %s", channel.name, failed)
+            await self._asked(lambda: self._outbox.unrepeated(channel.name))

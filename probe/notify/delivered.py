@@ -18,7 +18,7 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> None:
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
             answer = await client.post(url, content=body, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:  # a name that no resolver is asked for: UnicodeError
         raise Undelivered(f"{type(exc).__name__}: {exc}") from exc
     if not answer.is_success:
         raise Undelivered(f"HTTP status {answer.status_code}", _retry_after(answer))

@@ -22,7 +22,13 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (channel, position) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS outbox_incident ON outbox (channel, incident, position);
+CREATE TABLE IF NOT EXISTS outbox_repeats (channel TEXT PRIMARY KEY, failed INTEGER NOT NULL) WITHOUT ROWID;
 """
+_ATTEMPTS = (
+    "SELECT channel, state = 'sent' AS sent, attempts - (state = 'sent') AS failed FROM outbox"
+    " WHERE state != 'dropped' UNION ALL SELECT channel, 0, failed FROM outbox_repeats"
+)
+COUNTS = f"SELECT channel, sum(sent), sum(failed) FROM ({_ATTEMPTS}) GROUP BY channel"
 FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0  # seconds between attempts
 MOST_POLITE = 3600.0  # seconds that a channel may ask us to wait
 GIVE_UP = dt.timedelta(days=3)
@@ -57,10 +63,12 @@ class Outbox:
         """These are the channels from now on. What was for one that is gone is told no more, also not when a channel
         of its name comes back: then it hears of what is decided from there on."""
         wanted = set(channels)
-        known = {name for (name,) in self._database.execute("SELECT DISTINCT channel FROM outbox")}
+        every = "SELECT channel FROM outbox UNION SELECT channel FROM outbox_repeats"
+        known = {name for (name,) in self._database.execute(every)}
         with self._database:
             for name in known - wanted:
                 self._database.execute("UPDATE outbox SET state = 'dropped' WHERE channel = ?", (name,))
+                self._database.execute("DELETE FROM outbox_repeats WHERE channel = ?", (name,))
 
     def head(self, channel: str) -> Waiting | None:
         """The next one of this channel. Those of one incident go out in the order in which they were decided; one that
@@ -95,20 +103,17 @@ class Outbox:
         (posted,) = self._database.execute(find, (notice, channel)).fetchone()
         return dt.timedelta(seconds=now.timestamp() - posted)
 
-    def lasting(self, channel: str) -> list[Notice]:
-        """Of each incident that the channel was told of the last notice, where the incident lasts."""
-        rows = self._database.execute(
-            "SELECT body FROM outbox WHERE position IN (SELECT max(position) FROM outbox"
-            " WHERE channel = ? AND state IN ('sent', 'abandoned') GROUP BY incident HAVING max(state = 'sent'))",
-            (channel,),
-        )
-        notices = [msgspec.json.decode(body, type=Notice) for (body,) in rows]
-        return [notice for notice in notices if not notice.over]
+    def unrepeated(self, channel: str) -> None:
+        """What lasts was told again and did not arrive: counted beside the attempts of notices."""
+        with self._database:
+            self._database.execute(
+                "INSERT INTO outbox_repeats VALUES (?, 1) ON CONFLICT (channel) DO UPDATE SET failed = failed + 1",
+                (channel,),
+            )
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Rows by (channel, state)."""
-        rows = self._database.execute("SELECT channel, state, count(*) FROM outbox GROUP BY channel, state")
-        return {(channel, state): count for channel, state, count in rows}
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """By channel: notices that it took, and attempts that failed, of notices and of repeats."""
+        return {channel: (sent, failed) for channel, sent, failed in self._database.execute(COUNTS)}
 
     def _settle(self, notice: str, channel: str, state: str, now: dt.datetime) -> None:
         with self._database:

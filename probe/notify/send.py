@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from probe.notify.alertmanager import tell
-from probe.notify.channels import Channel
+from probe.notify.channels import Channel, key_of
 from probe.notify.delivered import Undelivered, post
 from probe.notify.notice import Notice
 
@@ -28,10 +28,8 @@ async def send(channel: Channel, notice: Notice, now: dt.datetime) -> None:
 
 
 def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
-    """As the Standard Webhooks specification 1.0 has it: HMAC-SHA256 over `id.timestamp.body`, base64. A secret with
-    the prefix `whsec_` is base64, any other is taken as it is."""
-    key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
-    digest = hmac.new(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    """As the Standard Webhooks specification 1.0 has it: HMAC-SHA256 over `id.timestamp.body`, base64."""
+    digest = hmac.new(key_of(secret), f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
 
 

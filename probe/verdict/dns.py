@@ -66,9 +66,16 @@ def _failure(hop: Hop) -> str:
     return min(failures, key=lambda failure: _TELLING.index(failure) if failure in _TELLING else len(_TELLING))
 
 
+def _said(failure: str, host: str) -> str:
+    """What the network does to a question is no answer."""
+    if failure in TECHNIQUE_OF_FAILURE:
+        return f"the resolver answered {failure} for {host}"
+    return f"the resolver could not be asked for {host} ({failure})"
+
+
 def _of_failure(hop: Hop, known: Known) -> list[Finding]:
     failure = _failure(hop)
-    said = f"the resolver answered {failure} for {hop.host}"
+    said = _said(failure, hop.host)
     excuse = _excuse(hop, known, failure, said)
     if excuse is not None:
         return [excuse]

@@ -115,6 +115,7 @@ def _annotations(judged: list[Judged]) -> dict[str, str]:
 
 
 def _conclusion(measurement: Measurement, verdict: Verdict) -> dict[str, Any]:
+    around = {"surroundings": msgspec.to_builtins(measurement.surroundings)} if measurement.surroundings else {}
     return {
         "id": measurement.id,
         "platform": measurement.platform,
@@ -123,6 +124,7 @@ def _conclusion(measurement: Measurement, verdict: Verdict) -> dict[str, Any]:
         "techniques": verdict.techniques,
         "injected": verdict.injected,
         "confidence": round(verdict.confidence, 3),
+        **around,
     }
 
 

@@ -178,8 +178,16 @@ def test_the_command_prints_a_line_a_check(tmp_path: Path) -> None:
     assert done.status == 1
     assert f"ok      configuration: {file} can be used" in done.stdout
     assert "WRONG   consent: no consent is recorded" in done.stdout
-    assert "skipped collector: nothing is contacted without consent -> run `probe setup`" in done.stdout
+    said = "ipv6, clock, collector: nothing is contacted without consent -> run `probe setup`"
+    (skipped,) = [line for line in done.stdout.splitlines() if line.startswith("skipped")]  # told once
+    assert skipped.endswith(said)
     assert "\x1b" not in done.stdout
+
+
+async def test_a_configuration_that_is_not_there_is_not_said_to_be_used(tmp_path: Path) -> None:
+    found = [one async for one in examine(AgentConfig(state=tmp_path), tmp_path / "none.yaml", SetClock())]
+    assert found[0].state == "note"
+    assert found[0].seen == f"none at {tmp_path / 'none.yaml'}; defaults hold"
 
 
 def test_the_command_names_a_fault_of_the_configuration(tmp_path: Path) -> None:

@@ -146,6 +146,17 @@ async def test_a_public_export_hides_volunteers(state: Path, views: Any) -> None
     assert {row.asn for row in agreed.rows()} == {9121, 15897}
 
 
+async def test_nothing_of_an_erased_probe_is_given_though_views_and_log_hold_it_yet(state: Path, views: Any) -> None:
+    (gone, *_) = [row[0] for row in views.execute("SELECT name FROM probes ORDER BY name")]
+    of_gone = "SELECT m.seq FROM measurements m JOIN probes p ON p.id = m.probe WHERE p.name = ?"
+    hidden = {str(row[0]) for row in views.execute(of_gone, (gone,))}
+    chosen = selecting(views, erased=frozenset({gone}))
+    given = {row.id for row in chosen.rows()}
+    assert hidden
+    assert given == {row.id for row in selecting(views).rows()} - hidden
+    assert {one.row.id for report in await reports(state, chosen) for one in report} == given
+
+
 def test_a_probe_has_another_name_every_day() -> None:
     assert NAMES.of_day("p1", 100) == NAMES.of_day("p1", 100)
     assert len({NAMES.of_day(probe, day) for probe in ("p1", "p2") for day in (100, 101)}) == 4

@@ -12,10 +12,19 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from probe.agent.exporter.modules import MODULES
+from probe.agent.exporter.targets import Targets
+from probe.catalogue.loader import default_catalogue_path, load_catalogue
+from probe.notify.alertmanager import alert as alert_of
+from tests.notify.notices import notice
+
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 DASHBOARDS = sorted((CONFIGS / "grafana" / "dashboards").glob("*.json"))
 RULES = sorted((CONFIGS / "prometheus" / "rules").glob("*.yml"))
+SCRAPED = YAML(typ="safe").load(CONFIGS / "prometheus" / "prometheus.yml")["scrape_configs"]
+ALERTMANAGER = YAML(typ="safe").load(CONFIGS / "alertmanager" / "alertmanager.yml")
+KINDS = ("restriction", "throttling", "network-outage", "silence", "void-jump", "platform-outage")
 ALERTS = [rule for group in YAML(typ="safe").load(RULES[0])["groups"] for rule in group["rules"]]
 
 
@@ -54,6 +63,50 @@ def test_the_rules_do_what_their_unit_tests_say() -> None:
 
 def test_alertmanager_takes_its_configuration() -> None:
     run("amtool", "check-config", "alertmanager/alertmanager.yml")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_incident_of_any_kind_reaches_somebody(kind: str) -> None:
+    """By Prometheus's rules and by the collector itself under one name; also under a name that no route knows."""
+    (rule,) = [one for one in ALERTS if f'reachability_incident_active{{kind="{kind}"}}' in one["expr"]]
+    alert = notice(kind=kind, severity=rule["labels"]["severity"])
+    labels = alert_of(alert, alert.starts_at)["labels"]
+    assert labels["alertname"] == rule["alert"]
+    assert receivers(labels) <= {"on-call", "operators", "record"}
+    assert receivers({**labels, "alertname": "InternetIncident", "severity": "warning"}) == {"operators"}
+
+
+def receivers(labels: dict[str, str]) -> set[str]:
+    """Only such as send something somewhere."""
+    words = [f"{name}={value}" for name, value in labels.items()]
+    told = run("amtool", "config", "routes", "test", "--config.file=alertmanager/alertmanager.yml", *words)
+    found = set(filter(None, told.strip().split(",")))
+    silent = {one["name"] for one in ALERTMANAGER["receivers"] if one.keys() == {"name"}}
+    assert found
+    assert not found & silent
+    return found
+
+
+def test_every_job_that_a_rule_names_is_scraped() -> None:
+    scraped = {job["job_name"] for job in SCRAPED}
+    named = {job for rule in ALERTS for job in re.findall(r'job="([^"]+)"', rule["expr"])}
+    assert {"collector", "probe", "collector-tls"} <= named
+    assert named <= scraped
+
+
+def test_a_probe_that_allows_the_collectors_address_measures_its_certificate() -> None:
+    (job,) = [job for job in SCRAPED if job["job_name"] == "collector-tls"]
+    (target,) = job["static_configs"][0]["targets"]
+    task, _ = Targets(load_catalogue(default_catalogue_path()), [target]).task(target)
+    assert task.target.scheme == "https"
+    (module,) = job["params"]["module"]
+    assert not MODULES[module].schemes or "https" in MODULES[module].schemes
+
+
+def test_the_panel_of_new_incidents_asks_what_the_rule_test_holds() -> None:
+    overview = json.loads((CONFIGS / "grafana" / "dashboards" / "observatory-overview.json").read_text())
+    (panel,) = [panel for panel in overview["panels"] if panel["title"] == "Incidents by kind"]
+    assert list(expressions(panel)) == ["kind:reachability_incidents:new1d"]
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)

@@ -5,12 +5,22 @@
 from collections.abc import Iterable
 
 from probe.detect.store import Told
-from probe.detect.votes import Cell, Order, Vote
+from probe.detect.votes import Cell, Order, Vote, VoteName
 
 
 class Forgetful:
+    revised: frozenset[str] = frozenset()
+
     def append(self, cell: Cell, vote: Vote, place: Order) -> bool:
         return True
+
+    def note(self, name: VoteName, revision: int, time: float) -> bool:
+        return True
+
+    def find(self, name: VoteName) -> tuple[tuple[Cell, Vote], ...]:
+        return ()
+
+    def remove(self, cell: Cell, place: Order) -> None: ...
 
     def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         return ()

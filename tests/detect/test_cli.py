@@ -160,6 +160,11 @@ def test_a_terminal_gets_a_table_and_sentences() -> None:
         assert "sni-drop" in said
 
 
+def vote_in_json(**more: Any) -> str:
+    row = dict(zip(COLUMNS, ROW.split(","), strict=True))
+    return json.dumps(row | more) + "\n"
+
+
 FAULTS = [
     ("", "empty"),
     ("\n\n", "empty"),
@@ -169,6 +174,8 @@ FAULTS = [
     (f"{HEADER}\n,{ROW[21:]}\n", r":2: time is missing"),
     (f"{HEADER}\n1e300,{ROW[21:]}\n", r":2: time"),
     (f"{HEADER}\nnan,{ROW[21:]}\n", r":2: time"),
+    (f"{HEADER}\n20200227,{ROW[21:]}\n", r":2: time is '20200227', .*2020-02-27"),
+    (f"{HEADER},role\n{ROW},controls\n", r":2: role is 'controls', neither probe nor control"),
     (f"{HEADER}\n0001-01-01T00:00:00Z,{ROW[21:]}\n", r":2: time"),
     (f"{HEADER}\n{ROW.replace('TR', 'Turkey')}\n", r":2: country is 'Turkey'"),
     (f"{HEADER}\n{ROW.replace('9121', 'x9')}\n", r":2: asn is 'x9'"),
@@ -180,6 +187,12 @@ FAULTS = [
     (f'{HEADER}\n"{ROW}\n', r":2: not CSV"),
     ('{"time": 1\n', r":1: not a JSON object"),
     ('{"time": 1790000000, "country": "TR"}\n[]\n', r":1: asn is missing|:1: outcome is missing"),
+    (vote_in_json(time=20200227), r":1: time is '20200227'"),
+    (vote_in_json(platform={"a": 1}), r":1: platform is .*neither a word nor a number"),
+    (vote_in_json(service=["web"]), r":1: service is .*neither a word nor a number"),
+    (vote_in_json(probe=[]), r":1: probe is .*neither a word nor a number"),
+    (vote_in_json(outcome="blocked", technique={}), r":1: technique is .*neither a word nor a number"),
+    (vote_in_json()[:-2] + ', "x": ' + "[" * 200_000 + "]" * 200_000 + "}\n", r":1: nested too deep"),
     (f'{{"a": 1}}\n{HEADER}', r":1: outcome is missing"),
 ]
 
@@ -194,6 +207,24 @@ def test_a_file_that_is_not_votes_is_named_with_its_line(tmp_path: Path, content
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
     assert str(path) in result.stderr
+
+
+@pytest.mark.parametrize("role", ["probe", "Control", ""])
+def test_a_role_is_read_and_may_be_absent(role: str) -> None:
+    (found,) = read_votes(f"{HEADER},role\n{ROW},{role}\n".encode(), "votes")
+    assert isinstance(found, Vote)
+    assert found.role == (role.lower() or "probe")
+
+
+def test_false_alarms_that_are_no_number_are_refused(plain: Path) -> None:
+    result = called(plain, "--false-alarms-per-year", "nan")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: --false-alarms-per-year nan: it takes a number\n"
+
+
+def test_noise_that_is_no_number_is_refused_by_a_simulation() -> None:
+    result = CliRunner().invoke(cli, ["simulate", "healthy", "--noise", "nan"])
+    assert (result.exit_code, result.stderr) == (2, "Error: --noise nan: it takes a number\n")
 
 
 def test_bytes_that_are_no_text_are_said_to_be_so(tmp_path: Path) -> None:

@@ -163,3 +163,34 @@ def test_the_same_votes_name_the_same_incidents() -> None:
     one, two = history(world(3), OPEN), history(list(reversed(world(3))), OPEN)
     assert [i.id for i in one.incidents] == [i.id for i in two.incidents]
     assert one == two
+
+
+def test_two_blocks_of_one_service_have_two_names_in_whatever_order_they_are_known() -> None:
+    rounds = range(-24 * 12, 14 * 12)
+    votes = [
+        vote(
+            BEGAN + 24 * HOUR + turn * ROUND + number * 20,
+            "blocked" if 9 <= turn / 12 < 10 or turn / 12 >= 12 else "ok",
+            f"p{number}",
+        )
+        for turn in rounds
+        for number in range(3)
+    ]
+    begins = BEGAN + 24 * HOUR
+
+    def between(since: float, until: float) -> list[Vote]:
+        return [one for one in votes if since <= (one.time - begins) / HOUR < until]
+
+    straight, back = Detector(OPEN), Detector(OPEN)
+    for detector, parts in (
+        (straight, [(-24, 14)]),
+        (back, [(-24, 9), (12, 14), (9, 10), (10, 12)]),
+    ):
+        for since, until in parts:
+            for one in between(since, until):
+                detector.add(one)
+            detector.tick(begins + 14 * HOUR)
+    assert said(back) == said(straight)
+    for detector in (straight, back):
+        assert len({record.id for record in detector.restrictions}) == len(detector.restrictions) == 2
+        assert len({incident.id for incident in detector.incidents}) == 2

@@ -68,7 +68,8 @@ def test_without_a_word_from_elsewhere_nothing_is_confirmed_unless_that_is_allow
 
 
 def test_what_fails_elsewhere_too_is_an_outage_of_the_platform() -> None:
-    past = seen([*probes("x" * 10 + "." * 10, "x" * 10 + "." * 10), *abroad(90, range(60, 71))], STRICT)
+    control = abroad(90, range(60, 71), role="control")
+    past = seen([*probes("x" * 10 + "." * 10, "x" * 10 + "." * 10), *control], STRICT)
     assert confirmed(past) == []
     (outage,) = incidents(past, "platform-outage")
     assert (outage.country, outage.scope, outage.platforms) == ("", "world", ("x",))

@@ -4,8 +4,10 @@ import datetime as dt
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from probe.notify.alertmanager import alert
 from probe.notify.channels import Channel, fault_in
 from probe.notify.notice import Phase
 from probe.notify.outbox import LONGEST_WAIT, MOST_POLITE, Outbox
@@ -13,6 +15,12 @@ from tests.notify.notices import notice
 
 NOW = dt.datetime(2020, 2, 27, 20, 36, tzinfo=dt.UTC)
 HOOK = Channel(name="hook", type="webhook", url="https://hook.example/", secret="s")
+
+
+def hook(**more: str) -> Channel:
+    return msgspec.structs.replace(HOOK, **more)
+
+
 OTHER = Channel(name="other", type="apprise", url="json://localhost")
 
 
@@ -80,14 +88,16 @@ def test_the_other_side_may_name_the_wait_within_reason(outbox: Outbox, asked: f
     assert min(asked, MOST_POLITE) - 1 <= again.due - NOW.timestamp() <= most
 
 
-def test_what_lasts_is_what_was_told_last_and_is_not_over(outbox: Outbox) -> None:
-    for number, phase in enumerate([Phase.FIRING, Phase.UPDATED], start=1):
-        outbox.post([notice(number, phase), notice(number + 10, phase, incident="other")], [HOOK], NOW)
-        outbox.delivered(notice(number).id, "hook", NOW)
-        outbox.delivered(notice(number + 10).id, "hook", NOW)
-    outbox.post([notice(20, Phase.RESOLVED, incident="other")], [HOOK], NOW)
-    outbox.delivered(notice(20).id, "hook", NOW)
-    assert [lasting.id for lasting in outbox.lasting("hook")] == [notice(2).id]
+def test_failures_are_counted_by_channel_beside_what_it_took(outbox: Outbox) -> None:
+    outbox.post([notice(1), notice(2)], [HOOK], NOW)
+    outbox.delivered(notice(1).id, "hook", NOW)
+    waiting = outbox.head("hook")
+    assert waiting is not None
+    outbox.failed(waiting, "hook", NOW, None)
+    for _ in range(2):
+        outbox.unrepeated("hook")
+        outbox.unrepeated("other")
+    assert outbox.counts() == {"hook": (1, 3), "other": (0, 2)}
 
 
 def test_a_channel_gets_what_it_wants_only(outbox: Outbox) -> None:
@@ -103,6 +113,19 @@ def test_a_channel_gets_what_it_wants_only(outbox: Outbox) -> None:
         ((HOOK, HOOK), "two channels are named 'hook'"),
         ((Channel(name="a", type="alertmanager", url="ftp://am.example"),), "must begin with http"),
         ((Channel(name="a", type="webhook", url="https://hook.example"),), "needs a secret"),
+        ((hook(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwx"),), "channel 'hook': what follows whsec_"),
+        ((hook(secret="whsec_"),), "not base64"),
+        ((hook(secret="whsec_MfKQ9r8GKYqrTwj*PD8ILPZIo2LaLaSw"),), "not base64"),
+        ((hook(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), None),
+        ((hook(url="http://hooks..example.org/in"),), "channel 'hook': url has no host"),
+        ((hook(url=f"http://{'a' * 64}.example.org/in"),), "no host"),
+        ((hook(url="http://hook.example:99999/in"),), "no host or port"),
+        ((hook(url="http://[::1/in"),), "no host"),
+        ((hook(url="https:///in"),), "no host"),
+        ((hook(url="https://hook.example/ in"),), "typing mistake"),
+        ((hook(url="http://[::1]:9093/in"),), None),
+        ((hook(url="http://alert_manager:9093"),), None),
+        ((hook(url="https://bücher.example/in"),), None),
         ((HOOK, OTHER), None),
     ],
 )
@@ -116,7 +139,6 @@ def test_a_channel_that_is_gone_is_told_nothing_more_also_when_it_comes_back(out
     outbox.delivered(notice(1).id, "hook", NOW)
     outbox.only(["other"])
     assert outbox.head("hook") is None
-    assert outbox.lasting("hook") == [], "or Alertmanager would be told for ever of what ended meanwhile"
     assert outbox.head("other") is not None
     outbox.only(["other", "hook"])
     assert outbox.head("hook") is None
@@ -140,17 +162,7 @@ def test_a_notice_that_is_refused_holds_up_its_own_incident_only(outbox: Outbox)
     assert again.notice.id == notice(1).id
 
 
-def test_what_was_given_up_is_not_told_to_last(outbox: Outbox) -> None:
-    outbox.post([notice(1), notice(2, Phase.RESOLVED)], [HOOK], NOW)
-    outbox.delivered(notice(1).id, "hook", NOW)
-    assert [lasting.id for lasting in outbox.lasting("hook")] == [notice(1).id]
-    outbox.abandoned(notice(2).id, "hook", NOW)
-    assert outbox.lasting("hook") == []
-
-
-def test_a_correction_of_what_is_over_does_not_raise_it_again(outbox: Outbox) -> None:
+def test_a_correction_of_what_is_over_does_not_raise_it_again() -> None:
     over = notice(1, Phase.CORRECTED, ends_at=NOW)
     assert over.over
-    outbox.post([over], [HOOK], NOW)
-    outbox.delivered(over.id, "hook", NOW)
-    assert outbox.lasting("hook") == []
+    assert alert(over, NOW)["endsAt"] == NOW.isoformat()

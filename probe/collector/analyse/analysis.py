@@ -6,7 +6,7 @@ between repeats the batch and counts nothing twice.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,10 +52,11 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Analysis:
-    """The one writer of a views database."""
+    """The one writer of a views database. Reports of the probes in `left_out` are passed over."""
 
-    def __init__(self, path: Path, rules: Rules, locator: Locator) -> None:
+    def __init__(self, path: Path, rules: Rules, locator: Locator, left_out: Collection[str] = ()) -> None:
         self._path, self._rules, self._locator = path, rules, locator
+        self._left_out = frozenset(left_out)
         self.connection = open_views(path)
         self._position = self._received = 0
         self._caught_up: bool | None = None
@@ -136,6 +137,8 @@ class Analysis:
 
     def _entry(self, entry: Entry, time: int) -> int | None:
         """How many measurements it added; None for a report that was counted before."""
+        if entry.probe in self._left_out:
+            return 0
         received = milliseconds(entry.received_at)
         probe = self._store.probe(entry.probe, entry.role, entry.steward)
         if not self._store.is_new(probe, entry.report_id, received):

@@ -38,7 +38,8 @@ WHERE v.serial > ? AND v.closed = 1 ORDER BY v.serial LIMIT ?
 class Handed(msgspec.Struct, frozen=True):
     """`vote` is absent where the round says nothing of the service: inconclusive, void, on a VPN, filtered by the
     owner's own choice. `presence` is there always: the probe was, and its network was fit or not; `sure` says that this
-    network is more than the probe's own word. `received` in seconds since 1970."""
+    network is more than the probe's own word. `received` in seconds since 1970. A higher `revision` of what has the same probe,
+    `round` and service takes the place of the lower ones, also where it says nothing any more."""
 
     serial: int
     revision: int
@@ -48,6 +49,7 @@ class Handed(msgspec.Struct, frozen=True):
     presence: Presence
     sure: bool = True
     received: float = 0.0
+    round: str = ""
 
 
 class Detector(Protocol):
@@ -143,4 +145,4 @@ def _handed(row: tuple[Any, ...]) -> Handed:
         resolver_asn=resolver,
     )
     presence = Presence(time=at / 1000, country=country, asn=asn, probe=probe, witness=steward or "", void=void or "")
-    return Handed(serial, revision, platform, service, None if mute else vote, presence, sure, received / 1000)
+    return Handed(serial, revision, platform, service, None if mute else vote, presence, sure, received / 1000, name)

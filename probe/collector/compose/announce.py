@@ -15,7 +15,7 @@ from probe.notify.outbox import Outbox
 
 Named = tuple[Transition, str]  # with its name
 _OF_PARTS = frozenset({"technique", "corrected"})
-_NEWS = frozenset({"confirmed", "spread", "reopened", "technique"})
+_NEWS = frozenset({"confirmed", "spread", "reopened", "technique", "unobserved"})
 
 
 class Announcer:
@@ -59,7 +59,7 @@ def _by_incident(told: Sequence[Named], detector: Detector) -> list[tuple[Incide
     changes: dict[str, list[Named]] = defaultdict(list)
     incidents = {t.incident.id: t.incident for t, _ in told if t.incident is not None}
     for incident in detector.incidents if turned else ():
-        for member in turned.keys() & set(incident.restrictions):
+        for member in [name for name in incident.restrictions if name in turned]:
             incidents.setdefault(incident.id, incident)
             changes[incident.id].append(turned[member])
     for transition, name in told:

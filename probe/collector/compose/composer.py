@@ -21,7 +21,7 @@ from probe.detect.changes import named
 from probe.detect.detector import Detector
 from probe.detect.records import Retest, Transition
 from probe.detect.settings import Settings
-from probe.detect.votes import Presence, Vote
+from probe.detect.votes import Presence, Vote, VoteName
 from probe.notify.channels import Channel
 from probe.notify.outbox import Outbox
 
@@ -108,7 +108,10 @@ class Composer:
 
     def _take(self, one: Handed) -> None:
         if one.vote is not None:
-            self._detector.add(msgspec.structs.replace(one.vote, witness=self._witness(one.vote)))
+            self._detector.add(msgspec.structs.replace(one.vote, witness=self._witness(one.vote)), one.revision)
+        elif one.revision:
+            name = VoteName(one.presence.probe, one.round, one.platform, one.service)
+            self._detector.revise(name, one.revision, one.presence.time, None)
         if one.sure:
             self._attend(one.presence)
 

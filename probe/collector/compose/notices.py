@@ -19,6 +19,7 @@ _SEVERITY = {
     "network-outage": "critical",
     "platform-outage": "info",
 }
+_OUTAGE = "platform-outage"
 _MOST = 12  # of anything that is listed
 _HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 _TECHNIQUES = frozenset(Technique)
@@ -72,13 +73,10 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
         if incident.ended_at is not None:
             lasted = _lasted(incident.ended_at - incident.onset)
             yield f"It ended at {self._time(incident.ended_at, incident.country)}, after {lasted}."
-        yield from (self._via(network) for network in incident.networks[:_MOST])
-        if len(incident.networks) > _MOST:
-            yield f"So it was in {len(incident.networks) - _MOST} further networks."
-        yield from self._means(incident)
+        yield from self._everywhere(incident) if incident.event == _OUTAGE else self._where(incident)
         yield from self._fine(incident)
         yield self._seen(incident)
-        if any(member.evidence.elsewhere == "works" for member in members):
+        if incident.event != _OUTAGE and any(member.evidence.elsewhere == "works" for member in members):
             yield "Meanwhile it worked elsewhere: for controls, or in other countries."
         yield from dict.fromkeys(f"Of the votes, {one.text}." for one in incident.contrasts)
         if incident.note:
@@ -122,9 +120,21 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
         return f", {'first ' if len(incident.networks) > 1 else ''}via {self.network(incident.networks[0].asn)}"
 
     def _networks(self, incident: Incident) -> str:
-        return listed([self.network(network.asn) for network in incident.networks[:_MOST]]) or "networks"
+        return listed([self.network(network.asn) for network in incident.networks]) or "networks"
 
-    def _via(self, network: Affected) -> str:
+    def _where(self, incident: Incident) -> Iterator[str]:
+        """Who stops it, since when, and how."""
+        yield from (self._via(network, incident.onset) for network in incident.networks[:_MOST])
+        if len(incident.networks) > _MOST:
+            yield f"So it was in {len(incident.networks) - _MOST} further networks."
+        yield from self._means(incident)
+
+    def _everywhere(self, incident: Incident) -> Iterator[str]:
+        """No network does it: none is told as its author, and no technique, which would be read as one."""
+        seen = f" (seen via {self._networks(incident)})" if incident.networks else ""
+        yield f"It fails elsewhere, too, for controls or in other countries{seen}: no network restricts it."
+
+    def _via(self, network: Affected, onset: float) -> str:
         services = [
             f"{self.platform(platform)} ({', '.join(_service(network, name) for name in names)})"
             for platform, names in groupby(sorted(network.services), key=_platform_of)
@@ -132,7 +142,7 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
         ]
         what = f": {listed(services)}" if services else ""
         by = f", by {listed(list(network.techniques))}" if network.techniques else ""
-        return f"Via {self.network(network.asn)} since {_moment(network.onset):%H:%M} UTC{what}{by}."
+        return f"Via {self.network(network.asn)} since {_beside(network.onset, onset, '%H:%M UTC')}{what}{by}."
 
     def _means(self, incident: Incident) -> Iterator[str]:
         """What the techniques are to people who are not of the field."""
@@ -159,14 +169,18 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
     def _time(self, seconds: float, country: str) -> str:
         at = _moment(seconds)
         local = local_time(self.zones, country, at)
-        return f"{at:%H:%M} UTC on {at.day} {at:%B %Y}{f' ({local})' if local else ''}"
+        return f"{at:%H:%M} UTC on {_day(at)} {at.year}{f' ({local})' if local else ''}"
 
 
 def local_time(zones: Mapping[str, tuple[str, ...]], country: str, at: dt.datetime) -> str:
-    """Such as `23:30 in Istanbul`; empty where the country's time is not known."""
+    """Such as `23:30 in Istanbul`, with the day where it is another one there; empty where the country's time is not
+    known."""
     zone = next(iter(zones.get(country, ())), None)
     local = local_moment(zones, country, at)
-    return f"{local:%H:%M} in {zone.rpartition('/')[2].replace('_', ' ')}" if zone and local else ""
+    if zone is None or local is None:
+        return ""
+    day = f" on {_day(local)}" if local.date() != at.date() else ""
+    return f"{local:%H:%M}{day} in {zone.rpartition('/')[2].replace('_', ' ')}"
 
 
 def local_moment(zones: Mapping[str, tuple[str, ...]], country: str, at: dt.datetime) -> dt.datetime | None:
@@ -201,7 +215,17 @@ def _service(network: Affected, name: str) -> str:
 def _bracket(incident: Incident) -> str:
     if incident.onset_after is None or incident.event == "silence":
         return ""
-    return f"; the last that still worked was at {_moment(incident.onset_after):%H:%M:%S}"
+    return f"; the last that still worked was at {_beside(incident.onset_after, incident.onset, '%H:%M:%S')}"
+
+
+def _beside(seconds: float, other: float, form: str) -> str:
+    """With the day where it is not the other moment's."""
+    at, told = _moment(seconds), _moment(other)
+    return format(at, form) + (f" on {_day(at)}" if at.date() != told.date() else "")
+
+
+def _day(at: dt.datetime) -> str:
+    return f"{at.day} {at:%B}"
 
 
 def _lasted(seconds: float) -> str:

@@ -61,6 +61,7 @@ def _parts(rest: Rest) -> Iterator[tuple[Path, object]]:
     """Records are never altered in place, so that one which is the same object did not change; what is altered comes
     written. The networks' check-ins are left out: they are made again from the votes, see `state`."""
     yield ("looked",), rest.looked
+    yield ("floor",), rest.floor
     yield ("fleet", "first"), rest.fleet.first
     yield ("pulse", "told"), _written(rest.pulse.told)
     for day, counts in rest.fleet.days.items():

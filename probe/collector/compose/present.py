@@ -4,7 +4,7 @@ Most of what changes about them (more votes, an end that late data moved) is no 
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -57,6 +57,13 @@ class Present:
     def incident(self, name: str) -> Incident | None:
         row = self._database.execute("SELECT body FROM incidents WHERE id = ?", (name,)).fetchone()
         return msgspec.json.decode(row[0], type=Incident) if row else None
+
+    def lasting(self) -> Iterator[Incident]:
+        """The confirmed ones that have not ended."""
+        for (body,) in self._database.execute("SELECT body FROM incidents WHERE shown = 1 ORDER BY onset, id"):
+            incident = msgspec.json.decode(body, type=Incident)
+            if incident.state == "confirmed" and incident.ended_at is None:
+                yield incident
 
     def _restriction(self, record: Restriction) -> None:
         row = (record.id, msgspec.json.encode(record))

@@ -59,6 +59,12 @@ class Recent:
                 placed.append((place, vote))
             self._count += 1
 
+    def remove(self, cell: Cell, place: Order) -> None:
+        known = self._cells.get(cell)
+        if known is not None and place[0] >= known[0]:
+            del known[1][bisect_left(known[1], place, key=_PLACE)]
+            self._count -= 1
+
     def fill(self, cell: Cell, since: float, placed: Iterable[Placed]) -> None:
         self._drop(cell)
         found = list(placed)

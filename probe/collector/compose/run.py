@@ -15,8 +15,10 @@ from probe.collector.analyse.analysis import Analysis
 from probe.collector.analyse.crowds import Names
 from probe.collector.analyse.journal import JOURNAL, Journal
 from probe.collector.analyse.rules import published_rules
+from probe.collector.compose.api_form import members_of
 from probe.collector.compose.composer import Ask, Composer
 from probe.collector.compose.notices import Wording
+from probe.collector.compose.present import Present
 from probe.collector.compose.shown import JournalIncidents
 from probe.collector.config_form import CollectorConfig
 from probe.collector.documents import Documents, DocumentsFault
@@ -24,6 +26,7 @@ from probe.collector.web.application import names_file
 from probe.detect.records import Retest as Wanted
 from probe.detect.settings import Settings
 from probe.notify.deliver import Delivery
+from probe.notify.notice import Notice, Phase
 from probe.notify.outbox import Outbox
 from probe.wire.reports import Retest
 
@@ -71,10 +74,11 @@ def asking(documents: Documents, clock: Clock) -> Ask:
 
 
 async def deliver(config: CollectorConfig, clock: Clock) -> None:
-    """Until cancelled."""
+    """Until cancelled. Raises CatalogueError, DocumentsFault."""
+    wording = await trio.to_thread.run_sync(_opened_wording, config)
     database = sqlite3.connect(config.state / JOURNAL, isolation_level=None, timeout=_BUSY, check_same_thread=False)
     try:
-        delivery = Delivery(Outbox(database), config.notify, clock, lambda _name, _ok: None)
+        delivery = Delivery(Outbox(database), config.notify, clock, lambda: lasting(database, wording))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run)
             while True:
@@ -84,10 +88,24 @@ async def deliver(config: CollectorConfig, clock: Clock) -> None:
         database.close()
 
 
+def lasting(database: sqlite3.Connection, wording: Wording) -> list[Notice]:
+    """Of each incident that is confirmed and lasts, as it stands now. None where nothing was ever composed."""
+    if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'restrictions'").fetchone():
+        return []
+    present = Present(database)
+    return [
+        wording.notice(one, Phase.FIRING, members_of(one, present.restriction), id=one.id) for one in present.lasting()
+    ]
+
+
 def shown(config: CollectorConfig) -> JournalIncidents:
     """Raises CatalogueError, DocumentsFault."""
+    return JournalIncidents(config.state / JOURNAL, _opened_wording(config))
+
+
+def _opened_wording(config: CollectorConfig) -> Wording:
     with closing(Documents.open(config.documents_file)) as documents:
-        return JournalIncidents(config.state / JOURNAL, wording_of(config, documents))
+        return wording_of(config, documents)
 
 
 def _retest(wanted: Wanted, now: dt.datetime) -> Retest:

@@ -18,6 +18,11 @@ CREATE TABLE IF NOT EXISTS detect_votes (
   technique TEXT NOT NULL, round TEXT NOT NULL, vote BLOB NOT NULL,
   PRIMARY KEY (cell, time, probe, retest, rank, technique, round)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS detect_votes_round ON detect_votes (round) WHERE round != '';
+CREATE TABLE IF NOT EXISTS detect_revised (
+  round TEXT NOT NULL, probe TEXT NOT NULL, platform TEXT NOT NULL, service TEXT NOT NULL, revision INTEGER NOT NULL,
+  time REAL NOT NULL, PRIMARY KEY (round, probe, platform, service)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS detect_kept (
   cell INTEGER NOT NULL, time REAL NOT NULL, probe TEXT NOT NULL, retest INTEGER NOT NULL, rank INTEGER NOT NULL,
   technique TEXT NOT NULL, round TEXT NOT NULL, state BLOB NOT NULL,

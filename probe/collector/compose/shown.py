@@ -19,6 +19,7 @@ from probe.collector.web.incidents import Active, Crowd, Event, IncidentRow, Res
 from probe.collector.web.parameters import IncidentsQuery
 from probe.detect.records import Incident, Restriction
 from probe.notify.notice import Notice, Phase
+from probe.notify.outbox import COUNTS
 
 T = TypeVar("T")
 _MOST_HISTORY = 500  # records of one incident that are shown, the newest
@@ -110,7 +111,7 @@ class JournalIncidents:
 
     async def notices(self) -> dict[str, tuple[int, int]]:
         none: list[tuple[str, int, int]] = []
-        rows = await self._ask(lambda database: database.execute(_NOTICES).fetchall(), none)
+        rows = await self._ask(lambda database: database.execute(COUNTS).fetchall(), none)
         return {channel: (sent, failed) for channel, sent, failed in rows}
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
@@ -139,10 +140,6 @@ _MADE = "SELECT 1 FROM sqlite_schema WHERE name = 'restrictions'"  # the table t
 _TOTALS = (
     "SELECT json_extract(CAST(body AS TEXT), '$.country'), json_extract(CAST(body AS TEXT), '$.event'), count(*)"
     " FROM incidents WHERE shown = 1 OR told != '' GROUP BY 1, 2"
-)
-_NOTICES = (
-    "SELECT channel, sum(state = 'sent'), sum(attempts) - sum(state = 'sent') FROM outbox WHERE state != 'dropped'"
-    " GROUP BY channel"
 )
 _RECORDS = "SELECT serial, body FROM records WHERE serial > ? ORDER BY serial LIMIT ?"
 _TOLD = (

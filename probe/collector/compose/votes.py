@@ -11,10 +11,9 @@ import msgspec
 
 from probe.collector.compose.recent import Recent
 from probe.detect.store import Told
-from probe.detect.votes import Cell, Order, Vote, order
+from probe.detect.votes import Cell, Order, Vote, VoteName, order
 from probe.wire.vocabulary import Outcome
 
-_FORGET_EVERY = 3600.0  # seconds of the data's time between two sweeps
 _RECENT = 2 * 3600.0  # seconds of votes that stay in memory where they were asked for
 _KEY = "time, probe, retest, rank, technique, round"
 _NEWEST = ", ".join(f"{column} DESC" for column in _KEY.split(", "))
@@ -23,8 +22,16 @@ _ADD = f"INSERT OR IGNORE INTO detect_votes VALUES (?, {_PLACE}, ?)"
 _MEET = f"INSERT INTO detect_cells (country, asn, platform, service, aspect, operator) VALUES ({_PLACE})"
 _ROWS = "SELECT time, probe, retest, technique, round, vote FROM detect_votes WHERE cell = ?"
 _KNOWN = "SELECT id, country, asn, platform, service, aspect, operator FROM detect_cells"
-
-
+_NOTE = (
+    "INSERT INTO detect_revised (probe, round, platform, service, revision, time) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET revision = excluded.revision, time = excluded.time"
+    " WHERE excluded.revision >= revision"
+)
+_FIND = (
+    "SELECT c.country, c.asn, c.platform, c.service, c.aspect, c.operator, v.time, v.probe, v.retest, v.technique,"
+    " v.round, v.vote FROM detect_votes v CROSS JOIN detect_cells c ON c.id = v.cell WHERE v.probe = ? AND v.round = ?"
+    " AND v.round != '' AND c.platform = ? AND c.service = ?"
+)
 _FIRST: Order = (-math.inf, "", False, -1, "", "")  # before all others
 
 
@@ -59,6 +66,8 @@ class DiskVotes:
         self._marks: dict[int, Order] = {}
         self._unwritten: list[tuple[Any, ...]] = []
         self._newest = self._swept = 0.0
+        self.revised: set[str] = set()
+        self._recall()
         for number, country, asn, platform, service, aspect, operator in database.execute(_KNOWN):
             self._meet(Cell(country, asn, platform, service, aspect, bool(operator)), number)
 
@@ -82,6 +91,19 @@ class DiskVotes:
         """What stands behind everything else of its cell is written all at once: it cannot be there yet."""
         rows, self._unwritten = self._unwritten, []
         self._database.executemany(_ADD, rows)
+
+    def note(self, name: VoteName, revision: int, time: float) -> bool:
+        self.revised.add(name.round)
+        return self._database.execute(_NOTE, (*name, revision, time)).rowcount == 1
+
+    def find(self, name: VoteName) -> list[tuple[Cell, Vote]]:
+        rows = self._execute(_FIND, name).fetchall()
+        cells = [Cell._make((*row[:5], bool(row[5]))) for row in rows]
+        return [(cell, _vote(cell, row[6:])) for cell, row in zip(cells, rows, strict=True)]
+
+    def remove(self, cell: Cell, place: Order) -> None:
+        self._execute(f"DELETE FROM detect_votes WHERE cell = ? AND ({_KEY}) = ({_PLACE})", (self.number(cell), *place))
+        self._recent.remove(cell, place)
 
     def of_cell(self, cell: Cell, after: Order | None) -> Iterable[Vote]:
         if after is None:
@@ -118,12 +140,16 @@ class DiskVotes:
 
     def forget(self, before: float) -> None:
         self._recent.forget(self._newest - _RECENT)
-        if before - self._swept < _FORGET_EVERY:
+        if before <= self._swept:
             return
         self._swept = before
+        last = f"SELECT {_KEY} FROM detect_kept WHERE cell = ? AND time < ? ORDER BY {_NEWEST} LIMIT 1"
         for number in self._numbers.values():
-            for table in ("detect_votes", "detect_kept"):
-                self._execute(f"DELETE FROM {table} WHERE cell = ? AND time < ?", (number, before))
+            self._execute("DELETE FROM detect_votes WHERE cell = ? AND time < ?", (number, before))
+            older = f"DELETE FROM detect_kept WHERE cell = ? AND time < ? AND ({_KEY}) < ({last})"
+            self._execute(older, (number, before, number, before))
+        self._execute("DELETE FROM detect_revised WHERE time < ?", (before,))
+        self._recall()
 
     def number(self, cell: Cell) -> int:
         """The cell's row, made where there is none."""
@@ -143,6 +169,11 @@ class DiskVotes:
     @property
     def cells(self) -> frozenset[Cell]:
         return frozenset(self._numbers)
+
+    def _recall(self) -> None:
+        """The same set as before, for whoever holds it."""
+        self.revised.clear()
+        self.revised.update(turn for (turn,) in self._database.execute("SELECT DISTINCT round FROM detect_revised"))
 
     def _meet(self, cell: Cell, number: int) -> None:
         self._numbers[cell] = number
@@ -185,6 +216,7 @@ class DiskVotes:
 
 def erased(database: sqlite3.Connection, probe: str) -> Iterator[int]:
     """Every vote of this probe goes, a cell at a time. How many, each."""
+    yield database.execute("DELETE FROM detect_revised WHERE probe = ?", (probe,)).rowcount
     for (cell,) in database.execute("SELECT id FROM detect_cells").fetchall():
         yield database.execute("DELETE FROM detect_votes WHERE cell = ? AND probe = ?", (cell, probe)).rowcount
 

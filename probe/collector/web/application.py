@@ -19,6 +19,7 @@ from probe.collector.log.sqlite import SqliteLog
 from probe.collector.web.access import Access, only_here
 from probe.collector.web.app import Web
 from probe.collector.web.feed import feed_routes
+from probe.collector.web.front import front_routes
 from probe.collector.web.incidents import Incidents, NoIncidents
 from probe.collector.web.reading import Reading
 from probe.collector.web.site import Site
@@ -58,7 +59,7 @@ async def opened(config: CollectorConfig, clock: Clock, incidents: Incidents) ->
             incidents=incidents,
             ingest=_ingest_text(config),
         )
-        yield Web(site, feed_routes(site, config.name, config.url))
+        yield Web(site, [*feed_routes(site, config.name, config.url), *front_routes(config.name)])
 
 
 def _role_of(accounts: Accounts) -> Callable[[str], Role | None]:

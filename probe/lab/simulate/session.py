@@ -2,6 +2,7 @@
 
 import datetime as dt
 import signal
+import socket
 import tempfile
 import threading
 from collections import Counter, defaultdict
@@ -50,11 +51,11 @@ class Invitation(msgspec.Struct, frozen=True):
 
 class Own(msgspec.Struct, frozen=True, kw_only=True):
     """How to run a collector of our own. `speed`: at most so many seconds a second. `port` 0: any that is free. `stay`
-    is called with its address before it ends."""
+    is called with its address and with what came of it, before it ends."""
 
     speed: float | None = None
     port: int = 0
-    stay: Callable[[str], None] | None = None
+    stay: Callable[[str, Simulated], None] | None = None
 
 
 class Theirs(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +87,7 @@ def write_geo(scenario: Scenario, path: Path) -> None:
 
 def with_own_collector(scenario: Scenario, watcher: Watcher, manner: Manner, own: Own = _ANY) -> Simulated:
     """Everything goes away in the end. Raises LabError."""
+    _check_port(own.port)
     residents = fleet(scenario, manner.probes)
     with (
         termination_unwinds(),
@@ -96,6 +98,7 @@ def with_own_collector(scenario: Scenario, watcher: Watcher, manner: Manner, own
         codes, reader = _invited(collector, Population(scenario).origins, residents)
         collector.open()
         collector.wait()
+        collector.check()  # if not, whoever answers there is another
         link = _Link(url=collector.url, codes=codes, reader=reader, forwarded=True)
         try:
             done = _run(partial(_played, link, scenario, pace=pace, watcher=watcher, manner=manner))
@@ -103,8 +106,19 @@ def with_own_collector(scenario: Scenario, watcher: Watcher, manner: Manner, own
             collector.check()  # that it has ended tells more than that it does not answer
             raise
         if own.stay is not None:
-            own.stay(collector.url)
+            own.stay(collector.url, done)
         return done
+
+
+def _check_port(port: int) -> None:
+    """Else the virtual probes would speak to whoever listens there. Raises LabError."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+            tried.listen()
+        except OSError as error:
+            raise LabError(f"--port {port}: {error.strerror or error}; name another") from None
 
 
 def against_collector(scenario: Scenario, watcher: Watcher, manner: Manner, theirs: Theirs) -> Simulated:

@@ -81,7 +81,7 @@ def votes(seed: int = 1, end: float = END) -> list[Vote]:
 def handed(said: Iterable[Vote], late: float = 5.0, first: int = 1) -> list[Handed]:
     """Each `late` seconds after it was made."""
     return [
-        Handed(serial, 0, one.platform, one.service, one, presence(one), True, one.time + late)
+        Handed(serial, 0, one.platform, one.service, one, presence(one), True, one.time + late, one.round)
         for serial, one in enumerate(said, first)
     ]
 

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from probe.collector.analyse.handover import MOST, Handover
 from probe.collector.analyse.journal import JOURNAL, Journal
 from probe.collector.analyse.schema import VIEWS
@@ -47,6 +49,24 @@ def entries(rounds: int = ROUNDS) -> list[Entry]:
             steward=f"of {name}",
         )
         for place, (moment, name, role, network, number) in enumerate(sent, 1)
+    ]
+
+
+def in_parts(late: dt.timedelta, host: str, rounds: int = ROUNDS) -> list[Entry]:
+    """The same, but what was measured of that host comes in a report of its own, later."""
+    found: list[tuple[dt.datetime, str, Role, Report]] = []
+    for number in range(rounds):
+        for place, (name, role, network) in enumerate(_PROBES):
+            moment = START + number * ROUND + dt.timedelta(seconds=30 * place)
+            document = _report(moment, network, number, 100 * number + place % 7)
+            own = [one for one in document.measurements if one.measurement.endpoint == f"https://{host}/"]
+            others = [one for one in document.measurements if one not in own]
+            found.append((moment, name, role, world.report(others, moment, network, place)))
+            aged = [msgspec.structs.replace(one, age=(one.age or 0.0) + late.total_seconds()) for one in own]
+            found.append((moment + late, name, role, world.report(aged, moment + late, network, 50 + place)))
+    return [
+        world.entry(document, place, moment, probe=name, role=role, steward=f"of {name}")
+        for place, (moment, name, role, document) in enumerate(sorted(found, key=lambda one: one[0]), 1)
     ]
 
 

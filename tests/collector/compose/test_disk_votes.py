@@ -11,7 +11,7 @@ from probe.collector.compose.recent import Recent
 from probe.collector.compose.schema import create
 from probe.collector.compose.votes import DiskVotes, erased
 from probe.detect.store import MemoryVotes, Votes
-from probe.detect.votes import Cell, Vote, cells_of, order
+from probe.detect.votes import Cell, Vote, cells_of, name_of, order
 from probe.wire.vocabulary import Outcome
 
 TIMES = st.integers(0, 40).map(lambda number: 1e9 + number * 200.0)
@@ -65,7 +65,20 @@ def dropped(cell: Cell, vote: Vote) -> Callable[[Votes], Any]:
     return lambda store: store.drop(cell, order(vote))
 
 
+def taken_back(vote: Vote) -> Callable[[Votes], Any]:
+    name = name_of(vote)._replace(round="r1")
+
+    def step(store: Votes) -> list[tuple[Cell, Vote]]:
+        found = sorted(store.find(name), key=lambda pair: (pair[0], order(pair[1])))
+        for cell, one in found:
+            store.remove(cell, order(one))
+        return found
+
+    return step
+
+
 STEPS = st.one_of(
+    st.builds(taken_back, VOTES),
     st.builds(add, VOTES),
     st.builds(add, VOTES),
     st.builds(behind, CELLS, st.none() | VOTES),

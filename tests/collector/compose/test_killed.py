@@ -14,17 +14,19 @@ import pytest
 from probe.collector.analyse.journal import Journal
 from probe.notify.outbox import Outbox
 from tests.collector.compose.fleet import HOOK, Stage, content, handed, votes
+from tests.collector.compose.test_revisions import live, worked
 from tests.notify.receivers import receiving
 
 ROOT = Path(__file__).parents[3]
 _TICKING = """
 import pathlib, sys
 from probe.collector.analyse.handover import READER
-from tests.collector.compose.fleet import Stage, batches, handed, votes
+from tests.collector.compose.fleet import Stage, batches
+from tests.collector.compose.test_revisions import live, worked
 stage = Stage(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 reached = stage.journal.remembered(READER)
-for now, batch in batches(handed(votes())):
+for now, batch in batches(live(worked)):
     if max(one.serial for one in batch) > reached:
         stage.tick(batch, now)
 print("done", flush=True)
@@ -38,7 +40,7 @@ from probe.notify.outbox import Outbox
 database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30, check_same_thread=False)
 hook = Channel(name="hook", type="webhook", url=sys.argv[2], secret="s")
 print("ready", flush=True)
-trio.run(Delivery(Outbox(database), [hook], SystemClock(), lambda *_: None).run)
+trio.run(Delivery(Outbox(database), [hook], SystemClock(), lambda: ()).run)
 """
 
 
@@ -65,7 +67,7 @@ def killed(process: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_collector_that_is_killed_again_and_again_decides_the_same(tmp_path: Path, seed: int) -> None:
     calm = Stage(tmp_path / "calm.sqlite")
-    calm.play(handed(votes()))
+    calm.play(live(worked))
     calm.close()
     chance, path, kills = random.Random(seed), tmp_path / "killed.sqlite", 0
     while True:

@@ -102,6 +102,30 @@ def test_the_facts_are_a_sentence_each() -> None:
     ]
 
 
+def test_moments_of_another_day_say_which() -> None:
+    late = Affected(asn=15897, onset=ONSET + 5 * 3600)
+    began, _, via, *_ = WORDING.sentences(
+        changed(onset=ONSET + 3600, onset_after=ONSET - 30 * 3600, networks=(TURK, late)), []
+    )
+    assert began == (
+        "It began at 21:30 UTC on 27 February 2020 (00:30 on 28 February in Istanbul);"
+        " the last that still worked was at 14:30:00 on 26 February."
+    )
+    assert via == "Via Vodafone (AS15897) since 01:30 UTC on 28 February."
+
+
+def test_an_outage_of_a_platform_names_no_network_as_its_author() -> None:
+    outage = changed(event="platform-outage", country="", not_affected=(), contrasts=())
+    assert list(WORDING.sentences(outage, [MEMBER])) == [
+        "It began at 20:30 UTC on 27 February 2020; the last that still worked was at 20:28:20.",
+        "It fails elsewhere, too, for controls or in other countries (seen via Türk Telekom (AS9121),"
+        " Vodafone (AS15897) and AS64500): no network restricts it.",
+        "It was seen by the probes of 6 people, in 57 votes.",
+    ]
+    (_, everywhere, _) = WORDING.sentences(msgspec.structs.replace(outage, networks=()), [])
+    assert everywhere == "It fails elsewhere, too, for controls or in other countries: no network restricts it."
+
+
 def test_a_merged_incident_says_where_it_went() -> None:
     notice = WORDING.notice(NATIONAL, Phase.WITHDRAWN, [], id="n", into="tr-restriction-0")
     assert notice.description.startswith("It is told as part of incident tr-restriction-0 from now on.")

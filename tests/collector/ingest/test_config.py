@@ -57,6 +57,8 @@ FAULTS = [
     ("state: s\nlog: {keep: -1}", "log.keep: "),
     ("state: s\nlog: {keep_size: 2 parsecs}", "log.keep_size: "),
     ("state: s\nlimits: {reports_per_minute: 0}", "limits.reports_per_minute: "),
+    ("state: s\ndetect: {false_alarms_per_year: .nan}", "detect.false_alarms_per_year: "),
+    ("state: s\nnotify: [{name: a, type: webhook, url: 'http://h/', secret: whsec_abc}]", "notify: channel 'a': "),
     ("state: s\ncheckin_wait: 10000", "checkin_wait: "),
     ("state: s\nname: ' '", "name: empty"),
     ("state: s\nminimum_version: latest", "minimum_version: "),
