@@ -38,8 +38,8 @@ WHERE v.serial > ? AND v.closed = 1 ORDER BY v.serial LIMIT ?
 class Handed(msgspec.Struct, frozen=True):
     """`vote` is absent where the round says nothing of the service: inconclusive, void, on a VPN, filtered by the
     owner's own choice. `presence` is there always: the probe was, and its network was fit or not; `sure` says that this
-    network is more than the probe's own word. `received` in seconds since 1970. A higher `revision` of what has the same
-    probe, `round` and service takes the place of the lower ones, also where it says nothing any more."""
+    network is more than the probe's own word. `received` in seconds since 1970. A higher `revision` of what has the
+    same probe, `round` and service takes the place of the lower ones, also where it says nothing any more."""
 
     serial: int
     revision: int
