@@ -35,11 +35,11 @@ class Agent:
         """Each has an owner of its own."""
         return f"owner of {self._name}"
 
-    def enrol(self, invitation: str) -> None:
-        """Raises CommandFailed."""
+    def enrol(self, invitation: str, elsewhere: str) -> None:
+        """Whoever has trouble at home enrolled before that, in the namespace `elsewhere`. Raises CommandFailed."""
         files = ["--config", str(self._config), "--state", str(self._state)]
         arguments = ["setup", "--accept-risks", "--no-service", "--invitation", invitation, *files]
-        self._backstage.command(self.vantage.namespace, arguments)
+        self._backstage.command(elsewhere if self.vantage.trouble else self.vantage.namespace, arguments)
 
     @property
     def process(self) -> int | None:

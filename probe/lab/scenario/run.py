@@ -84,15 +84,15 @@ def play(scenario: Scenario, watcher: Watcher, speed: float | None = None, compa
         for program in programs:
             stack.callback(program.end)
         with company.beside(lab):
-            _start(collector, agents, crew)
+            _start(collector, agents, crew, lab.layout.control)
             stage = _Stage(scenario, catalogue, lab, agents)
             rounds = tuple(stage.rounds(clock, watcher))
             return Played(rounds=rounds, incidents=tuple(collector.incidents()))
 
 
-def _start(collector: Headquarters, agents: Sequence[Agent], crew: Crew) -> None:
+def _start(collector: Headquarters, agents: Sequence[Agent], crew: Crew, elsewhere: str) -> None:
     collector.open()
-    for _ in crew.each(lambda agent: agent.enrol(collector.invite(agent.role, agent.steward)), agents):
+    for _ in crew.each(lambda agent: agent.enrol(collector.invite(agent.role, agent.steward), elsewhere), agents):
         pass
     for agent in agents:
         agent.start()
