@@ -107,10 +107,10 @@ def test_check_tells_every_fault_of_every_file(tmp_path: Path) -> None:
     result = run("check", tmp_path)
     assert result.exit_code == 2
     assert result.output.splitlines() == [
-        "Error: platforms/a.yaml: the key 'name' is missing",
-        "Error: platforms/b.yaml:2: broken YAML: expected the node content, but found '<stream end>'",
-        "Error: fingerprints.yaml: fingerprints: expected a list, got a whole number",
-        "Error: tables.yaml: the key 'zones' is missing",
+        f"Error: {tmp_path}/platforms/a.yaml: the key 'name' is missing",
+        f"Error: {tmp_path}/platforms/b.yaml:2: broken YAML: expected the node content, but found '<stream end>'",
+        f"Error: {tmp_path}/fingerprints.yaml: fingerprints: expected a list, got a whole number",
+        f"Error: {tmp_path}/tables.yaml: the key 'zones' is missing",
         "4 faults",
     ]
 
