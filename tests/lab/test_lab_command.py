@@ -26,7 +26,8 @@ def test_the_list_names_every_case_and_what_must_be_said() -> None:
 def test_a_case_that_nobody_knows_is_wrong_usage_in_one_line() -> None:
     done = lab("cases", "sni-drpo")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.strip() == "Error: no case 'sni-drpo': did you mean 'sni-drop'? `probe lab cases --list` shows them all"
+    said = "Error: no case 'sni-drpo': did you mean 'sni-drop'? `probe lab cases --list` shows them all"
+    assert done.stderr.strip() == said
 
 
 @pytest.mark.parametrize(("arguments", "controls"), [((), [True, False]), (("--without",), [False])])
