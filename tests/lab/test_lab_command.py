@@ -36,7 +36,7 @@ def test_a_case_is_run_with_a_control_and_without(arguments: tuple[str, ...], co
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(result["name"], result["with_expectations"]) for result in results] == [
         ("healthy-http", control) for control in controls
-    ]
+    ], done.stderr
     assert done.returncode == (1 if any(result["wrong"] for result in results) else 0)
 
 
